@@ -1,0 +1,298 @@
+"""Engines: plugins for one workflow language and the program that runs it.
+
+The engine's program runs in its own interpreter and process, under the core's supervisor and sandbox. A plugin gives
+the command line of a small driver and speaks JSON lines with it through the `Channel` that the core hands it; one
+process serves `describe` and `run`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from wfx.values import JsonValue, Parameter, Values
+
+if TYPE_CHECKING:
+    from wfx.staging import StagedRun
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCapabilities:
+    """What the core must know of an engine to choose and drive it."""
+
+    language: str
+    """`cwl`, `nextflow`, `snakemake`, `galaxy`: the first half of the key."""
+    name: str
+    """For people: `cwltool`."""
+    language_name: str
+    """For people: `Common Workflow Language`."""
+    steps: bool = True
+    """Whether a run yields step events."""
+    resumes: bool = True
+    """Whether an interrupted run goes on from its finished steps."""
+    containers: tuple[str, ...] = ()
+    """Runtimes that the engine can drive: `docker`, `podman`, `singularity`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """An engine's claim on a workflow, with its evidence."""
+
+    engine: str
+    entry: str
+    """The main document, relative to the tree."""
+    language_version: str
+    evidence: str
+    """One line: `cwlVersion: v1.2, class: Workflow in wf.cwl`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentReference:
+    """A place in a workflow's document that names another thing."""
+
+    text: str
+    """As it stands there."""
+    line: int
+    """Counted from 1."""
+    role: Literal["document", "text", "file", "directory", "schema"]
+    """`document` is parsed and searched in its turn; `text` is included as it is; `file` is a default input."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageNeed:
+    """A container image that a tool asks for."""
+
+    image: str
+    """As the workflow writes it."""
+    tool: str
+    """Id of the tool."""
+    required: bool = True
+    """False where it is only a hint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """A program that a tool says it needs (CWL SoftwareRequirement)."""
+
+    name: str
+    versions: tuple[str, ...] = ()
+    specs: tuple[str, ...] = ()
+    """IRIs of the program: RRID, bio.tools, a registry's page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What a step runs."""
+
+    id: str
+    """Unique in the workflow; `tools/sort.cwl`, `wf.cwl#main/inline`."""
+    kind: Literal["command", "expression", "workflow", "operation"]
+    name: str = ""
+    doc: str = ""
+    inputs: tuple[Parameter, ...] = ()
+    outputs: tuple[Parameter, ...] = ()
+    image: str | None = None
+    software: tuple[Software, ...] = ()
+    document: str = ""
+    """The document that holds it, relative to the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a workflow, or of a subworkflow."""
+
+    id: str
+    """Unique: `align`, `calls/filter` for a step of the subworkflow that step `calls` runs."""
+    tool: str
+    """Id of a Tool."""
+    position: int
+    """Order within its workflow, from 0, inputs before those that use them."""
+    name: str = ""
+    doc: str = ""
+    scatter: bool = False
+    conditional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A link between two parameters: `reads` or `align/bam`, read in the scope of the workflow (tool) named."""
+
+    source: str
+    """`INPUT` of the workflow, or `STEP/OUTPUT`."""
+    target: str
+    """`STEP/INPUT`, or `OUTPUT` of the workflow."""
+    scope: str = ""
+    """Id of the step whose subworkflow this link is in; empty for the main workflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an engine knows of a workflow before it is run; data, stored with the plan."""
+
+    engine: str
+    """Key."""
+    engine_version: str
+    language_version: str
+    entry: str
+    """Main document, relative to the tree."""
+    fragment: str = ""
+    """Process within a packed document, without `#`."""
+    kind: Literal["workflow", "command", "expression"] = "workflow"
+    name: str = ""
+    doc: str = ""
+    licence: str | None = None
+    inputs: tuple[Parameter, ...] = ()
+    outputs: tuple[Parameter, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    """Of a workflow: every tool that a step names. Empty for a lone tool, which is the workflow itself."""
+    steps: tuple[Step, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    images: tuple[ImageNeed, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+StepState = Literal["started", "completed", "failed", "skipped", "cached"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvent:
+    """What happened to one execution of one step. A scatter has one for each instance.
+
+    `started` comes when it begins; one of the others when it ends, with all fields filled. `cached` is the end of an
+    execution whose outputs an earlier attempt at the same run had made. Times are ISO 8601 with a zone.
+    """
+
+    id: str
+    """Unique in the run: `count`, `count_2` for the second instance of a scatter, `sub/align_3`."""
+    step: str
+    """Id of the Step in the description; empty where the engine knows none (a lone tool)."""
+    state: StepState
+    time: str
+    attempt: int = 1
+    parent: str = ""
+    """Id of the execution of the subworkflow that it belongs to; empty for the main workflow."""
+    tool: str = ""
+    name: str = ""
+    started: str = ""
+    ended: str = ""
+    exit_code: int | None = None
+    command: tuple[str, ...] = ()
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Values by local name; files with `location` relative to the run directory where they lie in it, else with
+    `basename`, `checksum`, `size`."""
+    outputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """`cpu_seconds`, `wall_seconds`, `max_memory_bytes`, `cores`."""
+    image: str | None = None
+    image_digest: str | None = None
+    log: str = ""
+    """Path of its output for people, relative to the run directory."""
+    error: str = ""
+    """Why it failed, a few lines."""
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class EngineResult:
+    """How the engine's run ended."""
+
+    status: Literal["completed", "failed"]
+    exit_code: int
+    outputs: Values
+    """Files with `location` relative to the run directory, `checksum` and `size`."""
+    command: tuple[str, ...] = ()
+    """The equivalent command line, for people; paths relative to the run directory."""
+    error: str = ""
+
+
+class Channel(Protocol):
+    """A running driver; the core made it and ends it, however wfx itself ends."""
+
+    def send(self, message: Mapping[str, JsonValue]) -> None:
+        """Write one JSON line to the driver. Raises EngineError when it is gone, with the tail of its stderr."""
+
+    def receive(self) -> dict[str, JsonValue] | None:
+        """Wait for the driver's next JSON line; None at its end. Raises EngineError for a line that is no JSON."""
+
+    def close(self) -> int:
+        """End the driver and everything it started; return its exit status."""
+
+
+class Host(Protocol):
+    """What the core does for an engine: processes in the sandbox, folders, settings."""
+
+    settings: Mapping[str, JsonValue]
+    """The configuration's section of this engine."""
+    tree: Path
+    """Where the workflow's documents lie (read-only to the engine)."""
+    state: Path
+    """Folder for the engine's own use: work directory, cache, HOME; outside the crate, kept for a resume."""
+    logs: Path
+    """Folder for logs that belong to the run."""
+
+    def launch(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> Channel:
+        """Start a driver under the supervisor and in the sandbox, with a clean environment plus `env`."""
+
+
+class Engine(ABC):
+    """A plugin for one language and one program. An instance serves one run; the core calls `close` at its end."""
+
+    keys: ClassVar[tuple[str, ...]] = ()
+    """`LANGUAGE.ENGINE`; the names of the package's entry points."""
+    capabilities: ClassVar[EngineCapabilities]
+
+    def __init__(self, host: Host | None = None) -> None:
+        """Take the core's host; without one only the methods that start no process work."""
+        self.host = host
+
+    @classmethod
+    @abstractmethod
+    def recognise(cls, tree: Path, entry: str = "") -> Recognition | None:
+        """Say whether `entry` (or, where it is empty, the folder) is a workflow of this language. Reads, never runs."""
+
+    @classmethod
+    def references(cls, document: bytes, name: str) -> Iterable[DocumentReference]:
+        """Return what a document names, for the core to fetch or to refuse. Never runs it. `name` is for messages."""
+        return ()
+
+    @abstractmethod
+    def version(self) -> str:
+        """Return the version of the engine's program without starting it where that is possible. Raises EngineError."""
+
+    @abstractmethod
+    def describe(self, entry: str, fragment: str = "") -> Description:
+        """Describe the workflow at `host.tree / entry`. Raises DefinitionError with file:line for a broken one."""
+
+    @abstractmethod
+    def read_inputs(self, document: bytes, name: str) -> Values:
+        """Read the engine's own form of inputs file; locations stay as they are written, the core resolves them."""
+
+    def bind(self, description: Description, values: Values) -> Values:
+        """Return the values that the engine will read: defaults added, secondary files named."""
+        return values
+
+    @abstractmethod
+    def run(
+        self, staged: StagedRun, events: Callable[[StepEvent], None], handle: Callable[[JsonValue], None]
+    ) -> EngineResult:
+        """Run it, offline but for `staged.needs`; call `events` from this thread as things happen.
+
+        `handle` journals a remote run's id before it is waited for. A failing workflow is a result, not an exception.
+        """
+
+    def attach(self, handle: JsonValue, staged: StagedRun, events: Callable[[StepEvent], None]) -> EngineResult:
+        """Go on waiting for a remote run. Only for engines whose capabilities say so."""
+        from wfx.errors import UsageError
+
+        raise UsageError(f"{self.capabilities.name} runs on this machine; there is nothing to attach to")
+
+    def cancel(self) -> None:
+        """Stop what runs elsewhere. What runs here the core ends itself."""
+
+    def close(self) -> None:  # noqa: B027 (an empty default is right: most engines hold nothing)
+        """End the driver."""

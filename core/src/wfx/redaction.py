@@ -1,0 +1,59 @@
+"""The one redactor: every string that goes into a log, an error or a crate passes here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_plus
+
+MARK = "REDACTED"
+
+# Names of query parameters that carry a credential: OAuth, presigned S3/GCS/Azure URLs, and the common spellings.
+SECRET_PARAMETER = re.compile(
+    r"(?i)^(.*(token|secret|passw(or)?d|api[-_]?key|signature|credential).*|auth|key|sig|pwd|x-amz-.*|x-goog-.*"
+    r"|awsaccesskeyid|googleaccessid|se|sp|sv|sr|skoid|sktid|ske|skt|sks|skv|policy|key-pair-id)$"
+)
+AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@\s]*@)")
+URI_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>]+")
+HEADER = re.compile(
+    r"(?i)\b((?:proxy-)?authorization|cookie|x-api-key|private-token|x-auth-token)(['\"]?\s*[:=]\s*)[^\r\n,}]+"
+)
+SHORTEST = 6
+
+
+def redact_uri(uri: str) -> str:
+    """Return the URI without user information and with the values of secret query parameters replaced."""
+    uri = AUTHORITY.sub(r"\1", uri)
+    head, mark, tail = uri.partition("?")
+    if not mark:
+        return uri
+    query, hash_mark, fragment = tail.partition("#")
+    parts = []
+    for part in query.split("&"):
+        name, equals, _ = part.partition("=")
+        parts.append(f"{name}={MARK}" if equals and SECRET_PARAMETER.match(unquote_plus(name)) else part)
+    return head + mark + "&".join(parts) + hash_mark + fragment
+
+
+class Redactor:
+    """Takes the secrets that wfx knows of, and all that looks like one, out of a text."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: set[str] = set()
+        for secret in secrets:
+            self.learn(secret)
+
+    def learn(self, secret: str) -> None:
+        """Remember a secret; one under six characters is ignored, it would blank out ordinary words."""
+        if len(secret) >= SHORTEST:
+            self._secrets.add(secret)
+
+    def __call__(self, text: str) -> str:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, MARK)
+        text = HEADER.sub(rf"\1\2{MARK}", text)
+        return URI_IN_TEXT.sub(lambda match: redact_uri(match[0]), text)
+
+
+# What the process has learnt; a credential is entered at the moment it is read (wfx.net.credentials).
+redact = Redactor()

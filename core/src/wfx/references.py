@@ -1,0 +1,150 @@
+"""References: where something is, as a URI."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
+
+from wfx.errors import DefinitionError
+
+# RFC 3986 §3.1. One letter is a path too (`C:…`), so a scheme has two characters at least.
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where something is: an absolute URI. A path is the URI with scheme `file`.
+
+    `uri` may hold credentials (`https://user:token@…`); `str()` and `repr()` never show them.
+    """
+
+    uri: str
+
+    @classmethod
+    def parse(cls, text: str, base: Reference | Path | None = None) -> Reference:
+        """Read a reference as people write it.
+
+        A text with a scheme is a URI as it stands. Anything else is a path (or, where `base` is not local, a relative
+        URI) and is resolved against `base`, a folder's path or a document's reference; by default the working
+        directory. A path whose first part has a colon is written `./a:b`.
+
+        Raises DefinitionError for an empty text and for control characters in a URI.
+        """
+        if not text:
+            raise DefinitionError("an empty reference")
+        if SCHEME.match(text):
+            if text.lower().startswith("file:"):
+                return cls.of_path(cls(text).path)
+            if any(ord(c) <= 0x20 for c in text):
+                raise DefinitionError(f"white space or a control character in the reference {text!r}")
+            return cls(text)
+        if isinstance(base, Reference):
+            return base.join(text)
+        return cls.of_path((base or Path.cwd()) / Path(text).expanduser())
+
+    @classmethod
+    def of_path(cls, path: Path) -> Reference:
+        """Return the `file:` reference of a path; bytes that are not UTF-8 survive (RFC 8089, percent-encoded)."""
+        return cls("file://" + quote(os.fsencode(os.path.abspath(path))))
+
+    @property
+    def scheme(self) -> str:
+        """The scheme, in lower case."""
+        return self.uri.partition(":")[0].lower()
+
+    @property
+    def host(self) -> str:
+        """The host name, in lower case, without port; empty where the URI has none."""
+        try:
+            return urlsplit(self.uri).hostname or ""
+        except ValueError:
+            return ""
+
+    @property
+    def origin(self) -> str:
+        """`scheme://host[:port]`, without credentials: what credentials and policies are chosen by."""
+        parts = urlsplit(self.uri)
+        netloc = parts.netloc.rpartition("@")[2].lower()
+        return f"{parts.scheme.lower()}://{netloc}"
+
+    @property
+    def fragment(self) -> str:
+        """What stands after the first `#`, percent-encoded as it stands in the URI."""
+        return self.uri.partition("#")[2]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a path of this machine."""
+        return self.scheme == "file"
+
+    @property
+    def path(self) -> Path:
+        """The local path of a `file:` reference. Raises DefinitionError for another scheme or another host."""
+        rest = self.without_fragment().uri
+        if not rest.lower().startswith("file:"):
+            raise DefinitionError(f"not a local file: {self}")
+        rest = rest[len("file:") :]
+        if rest.startswith("//"):
+            host, slash, rest = rest[2:].partition("/")
+            if host not in ("", "localhost"):
+                raise DefinitionError(f"a file: reference to another host ({host})", remedy="name a local path")
+            rest = slash + rest
+        path = Path(os.fsdecode(unquote_to_bytes(rest)))
+        if "\0" in str(path):
+            raise DefinitionError("a NUL byte in a path")
+        return path
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, decoded: the file name to give to what is fetched (may be empty)."""
+        if self.is_local:
+            return self.path.name
+        path = urlsplit(self.uri).path.rstrip("/")
+        return os.fsdecode(unquote_to_bytes(path.rpartition("/")[2]))
+
+    def without_fragment(self) -> Reference:
+        """Return the same reference up to its `#`."""
+        return Reference(self.uri.partition("#")[0])
+
+    def without_credentials(self) -> Reference:
+        """Return the same reference without `user:password@`."""
+        head, mark, rest = self.uri.partition("://")
+        if not mark:
+            return self
+        authority, slash, tail = re.match(r"([^/?#]*)([/?#]?)(.*)", rest, re.S).groups()  # type: ignore[union-attr]
+        return Reference(head + mark + authority.rpartition("@")[2] + slash + tail)
+
+    def join(self, text: str) -> Reference:
+        """Resolve a relative URI reference against this one (RFC 3986 §5), for any hierarchical scheme."""
+        if SCHEME.match(text):
+            return Reference.parse(text)
+        if self.is_local and not text.startswith("#"):
+            path, mark, fragment = text.partition("#")
+            return Reference(
+                Reference.of_path(self.path.parent / os.fsdecode(unquote_to_bytes(path))).uri + mark + fragment
+            )
+        # urljoin knows only the schemes of its own list; the syntax is the same for all hierarchical ones.
+        scheme, _, rest = self.uri.partition(":")
+        joined = urljoin("http:" + rest, text)
+        return Reference(scheme + joined.removeprefix("http"))
+
+    def safe(self) -> str:
+        """Return the text for people, logs and crates: no credentials, no values of query parameters that look secret."""
+        from wfx.redaction import redact_uri
+
+        return redact_uri(self.uri)
+
+    def __str__(self) -> str:
+        return self.safe()
+
+    def __repr__(self) -> str:
+        return f"Reference({self.safe()!r})"
+
+
+def with_query(reference: Reference, query: str) -> Reference:
+    """Return the reference with another query part."""
+    parts = urlsplit(reference.uri)
+    return Reference(urlunsplit(parts._replace(query=query)))
