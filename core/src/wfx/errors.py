@@ -30,6 +30,8 @@ where, why, and what to do.
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import ClassVar
 
 
@@ -145,6 +147,17 @@ class MachineError(WfxError):
     """This machine is in the way: a full disk, a permission, a lock."""
 
     exit_code = 9
+
+    @classmethod
+    def of(cls, error: OSError, remedy: str | None = None) -> MachineError:
+        """Say in one line what the operating system said, with the path that it is about."""
+        hints = {
+            errno.ENOSPC: "free some space",
+            errno.EDQUOT: "free some of the quota",
+            errno.EACCES: "check the permissions",
+        }
+        where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else None
+        return cls(error.strerror or str(error), where=where, remedy=remedy or hints.get(error.errno or 0))
 
 
 class NotReproduced(WfxError):

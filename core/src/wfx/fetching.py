@@ -179,6 +179,8 @@ class Fetched:
     """Where the bytes really came from, immutable where the place knows versions."""
     revision: str = ""
     """Commit or version."""
+    label: str = ""
+    """The tag or branch that the user named."""
     hops: tuple[Reference, ...] = ()
     """Resolutions between `reference` and `pinned`."""
     validator: str | None = None
@@ -188,6 +190,8 @@ class Fetched:
     """Where a local reference lies; such a one is not in the store."""
     entry: str = ""
     """Path within a tree that the reference means."""
+    tree: str = ""
+    """Of a part of a tree: the manifest digest of the whole tree; `kind`, `sha256` and `size` are those of the part."""
     from_store: bool = False
     """Whether nothing had to be transferred."""
     extra: tuple[tuple[str, str], ...] = field(default=(), compare=False)

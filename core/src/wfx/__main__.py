@@ -1,0 +1,5 @@
+"""`python -m wfx` is the command `wfx`."""
+
+from wfx.cli import main
+
+main()
