@@ -230,6 +230,8 @@ class Host(Protocol):
     """The configuration's section of this engine."""
     tree: Path
     """Where the workflow's documents lie (read-only to the engine)."""
+    aliases: Mapping[str, str]
+    """Absolute URIs that the documents name → where those things lie, relative to the tree."""
     state: Path
     """Folder for the engine's own use: work directory, cache, HOME; outside the crate, kept for a resume."""
     logs: Path

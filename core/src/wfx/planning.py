@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from wfx.engines import Description
-from wfx.fetching import Expected
+from wfx.engines import Description, Engine
+from wfx.errors import FetchError, InputError
+from wfx.fetching import Expected, LocalFetcher, Source, StreamFetcher
+from wfx.records import decode, encode
 from wfx.references import Reference
 from wfx.values import Values
+
+if TYPE_CHECKING:
+    from wfx.closures import Closure
+    from wfx.session import Session
 
 SCHEMA = 1
 
@@ -46,6 +55,8 @@ class PlannedWorkflow:
     digest: str = ""
     """sha256 over (path, sha256) of all documents, entry and fragment."""
     licence: str | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Absolute URI that a document names → where it lies, relative to the tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +113,125 @@ class Plan:
     plugins: dict[str, str] = field(default_factory=dict)
     """Distributions in use, with their versions."""
     schema: int = SCHEMA
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601 with zone, to the millisecond."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def known_description(closure: Closure, version: str, session: Session) -> Description | None:
+    """Return what an engine of this version has said before of the same documents."""
+    stored = session.store.fact("description", _description_key(closure, version))
+    if stored is None:
+        return None
+    return decode(Description, stored)
+
+
+def remember_description(closure: Closure, version: str, description: Description, session: Session) -> None:
+    """Keep a description for the next time; it is a pure function of the documents and the engine's version."""
+    session.store.set_fact("description", _description_key(closure, version), encode(description))
+
+
+def _description_key(closure: Closure, version: str) -> str:
+    from wfx import __version__
+
+    return f"{closure.recognition.engine} {version} wfx {__version__} schema {SCHEMA} {closure.digest}"
+
+
+def planned_workflow(closure: Closure) -> PlannedWorkflow:
+    """Return the closure as the plan records it."""
+    return PlannedWorkflow(
+        reference=closure.reference,
+        pinned=closure.pinned,
+        entry=closure.entry,
+        fragment=closure.fragment,
+        revision=closure.revision,
+        label=closure.label,
+        documents=closure.documents,
+        digest=closure.digest,
+        licence=closure.licence,
+        aliases=dict(closure.aliases),
+    )
+
+
+def make_plan(
+    closure: Closure,
+    description: Description,
+    values: Values,
+    engine: Engine,
+    session: Session,
+    *,
+    name: str,
+    request: str,
+    containers: Sequence[str] = ("none",),
+    options: dict[str, str] | None = None,
+    probe: bool = False,
+) -> Plan:
+    """Resolve a definition whose workflow has been collected and described.
+
+    `values` has absolute URIs as locations and has been validated. With `probe` the place of each remote input is
+    asked for its size and validator; without, the plan says what the store knows, because fetching follows at once.
+    Raises InputError for local files that are not there, all at once.
+    """
+    from wfx import __version__
+    from wfx.inputfiles import Layout, missing_locally
+
+    layout = Layout()
+    bound = layout.rewrite(with_companions(engine.bind(description, values)))
+    missing = missing_locally(layout.files)
+    if missing:
+        raise InputError("; ".join(missing[:20]) + (f"; and {len(missing) - 20} more" if len(missing) > 20 else ""))
+    files = tuple(_known(item, session) for item in layout.files)
+    if probe and not session.offline:
+        files = tuple(_probe(item, session) for item in files)
+    return Plan(
+        name=name,
+        workflow=planned_workflow(closure),
+        description=description,
+        inputs=bound,
+        files=files,
+        containers=tuple(containers),
+        options=dict(options or {}),
+        request=request,
+        created=now(),
+        wfx=__version__,
+        plugins=_distributions(closure, files, session),
+    )
+
+
+def _known(item: PlannedInput, session: Session) -> PlannedInput:
+    """Add what this machine knows: a local file's digest, the store's memory of a remote one."""
+    if item.reference.is_local:
+        path = item.reference.path
+        hashed = session.store.hash_tree(path) if item.kind == "directory" else session.store.hash_file(path)
+        return dataclasses.replace(item, known_sha256=hashed[0], known_size=hashed[1])
+    known = session.store.known(item.reference)
+    if known is None:
+        return item
+    return dataclasses.replace(
+        item, known_sha256=known.sha256, known_size=known.size, validator=known.validator, licence=known.licence
+    )
+
+
+def _probe(item: PlannedInput, session: Session) -> PlannedInput:
+    """Ask the place of a remote stream for its size and validator, reading nothing."""
+    fetcher = session.plugins.fetcher(item.reference)
+    if issubclass(fetcher, LocalFetcher) or not issubclass(fetcher, StreamFetcher):
+        return item
+    body = fetcher().open(item.reference, session.net)
+    body.stream.close()
+    same = item.validator is not None and body.validator == item.validator and body.total == item.known_size
+    return dataclasses.replace(
+        item,
+        validator=body.validator,
+        known_size=body.total,
+        known_sha256=item.known_sha256 if same else None,
+    )
+
+
+def _distributions(closure: Closure, files: Sequence[PlannedInput], session: Session) -> dict[str, str]:
+    providers = [session.plugins.provider("engine", closure.recognition.engine)]
+    schemes = {closure.reference.scheme, *(item.reference.scheme for item in files)}
+    providers += [session.plugins.provider("fetcher", scheme) for scheme in schemes]
+    return {p.distribution: p.version for p in sorted(filter(None, providers), key=lambda p: p.distribution)}
