@@ -1,0 +1,1 @@
+"""The kit for testing wfx and its plugins: loopback servers with faults, hosts, crates, and what a test requires."""
