@@ -1,0 +1,160 @@
+"""Inputs as people give them: a file, options on the command line, or both; made into values with absolute locations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wfx.documents import LoadedDocument, load_document
+from wfx.errors import InputError
+from wfx.references import Reference
+from wfx.values import JsonValue, Parameter, Values
+from wfx.valuetypes import array_of, check_values, map_files, parse_text
+
+OPTION = re.compile(r"([^=:@]+?)(:=|=@|=)(.*)", re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class InputOption:
+    """One `-i` of the command line."""
+
+    name: str
+    mark: str
+    """`=` a text, read by the declared type; `:=` JSON; `=@` a reference."""
+    text: str
+
+    @classmethod
+    def parse(cls, option: str) -> InputOption:
+        """Read `NAME=VALUE`, `NAME:=JSON` or `NAME=@REFERENCE`. Raises InputError."""
+        match = OPTION.fullmatch(option)
+        if match is None:
+            raise InputError(f"-i {option!r}", why="it is not NAME=VALUE, NAME:=JSON or NAME=@REFERENCE")
+        return cls(match[1].strip(), match[2], match[3])
+
+
+@dataclass(frozen=True, slots=True)
+class InputsFile:
+    """A file of inputs as it was read."""
+
+    name: str
+    """For messages."""
+    data: bytes
+    base: Reference
+    """What relative references in it are relative to: the file's own reference."""
+
+
+def assemble(
+    parameters: Sequence[Parameter],
+    values: Values,
+    base: Reference | Path,
+    options: Sequence[InputOption] = (),
+    *,
+    document: LoadedDocument | None = None,
+    cwd: Path | None = None,
+) -> Values:
+    """Return the inputs, checked, with every `location` an absolute URI.
+
+    `values` come from a file whose references are relative to `base`; `options` override them, and append where one
+    input is given more than once and takes an array. `document` serves to name lines. Raises InputError that lists
+    all problems.
+    """
+    folder = cwd or Path.cwd()
+    merged: Values = {name: _absolute(value, base, name) for name, value in values.items()}
+    given: set[str] = set()
+    types = {p.id: p.type for p in parameters}
+    for option in options:
+        kind = types.get(option.name)
+        if kind is None:
+            # The name is checked with all the others, which can suggest one.
+            merged[option.name] = option.text
+            continue
+        try:
+            value = _value(option, kind)
+        except InputError as error:
+            raise InputError(error.what, where=f"-i {option.name}", why=error.why, remedy=error.remedy) from error
+        value = _absolute(value, folder, option.name)
+        array = array_of(kind)
+        if array is not None and not (option.mark == ":=" and isinstance(value, list)):
+            before = merged.get(option.name) if option.name in given else None
+            if kind.kind == "array" or before is not None or not _alone(value, kind):
+                value = [*(before if isinstance(before, list) else [] if before is None else [before]), value]
+        elif option.name in given:
+            raise InputError("it is given twice and takes one value", where=f"-i {option.name}")
+        merged[option.name] = value
+        given.add(option.name)
+
+    def where(path: tuple[str | int, ...]) -> str:
+        if path and path[0] in given:
+            return f"-i {path[0]}"
+        return document.where(path) if document is not None and path else document.name if document else "inputs"
+
+    found = check_values(merged, parameters, where)
+    if found:
+        shown = found[:10] + ([f"and {len(found) - 10} more"] if len(found) > 10 else [])
+        raise InputError("; ".join(shown), remedy="`wfx inputs WORKFLOW` prints a template")
+    return merged
+
+
+def _alone(value: JsonValue, kind: Any) -> bool:
+    from wfx.valuetypes import problems
+
+    return any(not list(problems(value, t)) for t in kind.alternatives if t.kind != "array")
+
+
+def _value(option: InputOption, kind: Any) -> JsonValue:
+    if option.mark == ":=":
+        try:
+            return load_document(option.text.encode("utf-8", "surrogateescape"), f"-i {option.name}").value
+        except InputError:
+            raise
+    if option.mark == "=@":
+        return {"class": "Directory" if _only_directories(kind) else "File", "location": option.text}
+    return parse_text(option.text, kind)
+
+
+def _only_directories(kind: Any) -> bool:
+    inner = [kind, *kind.alternatives]
+    kinds = {(t.items or t).kind for t in inner} - {"union", "null"}
+    return "Directory" in kinds and "File" not in kinds
+
+
+def _absolute(value: JsonValue, base: Reference | Path, name: str) -> JsonValue:
+    """Make every location of a value absolute, and bring the short forms of files to the long one."""
+    return _files(_long_form(value, name), base, name)
+
+
+def _long_form(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        return [_long_form(item, name) for item in value]
+    if not isinstance(value, dict):
+        return value
+    for short, cls in (("file", "File"), ("directory", "Directory")):
+        if short in value and "class" not in value and not set(value) - {short, "sha256", "size", "name"}:
+            result: dict[str, Any] = {"class": cls, "location": value[short]}
+            if "sha256" in value:
+                result["checksum"] = f"sha256${str(value['sha256']).lower()}"
+            if "size" in value:
+                result["size"] = value["size"]
+            if "name" in value:
+                result["basename"] = value["name"]
+            return result
+    return {key: _long_form(item, name) for key, item in value.items()}
+
+
+def _files(value: Any, base: Reference | Path, name: str) -> Any:
+    def change(item: dict[str, Any], path: tuple[str | int, ...]) -> JsonValue:
+        location = item.pop("path", None) if item.get("location") is None else item.get("location")
+        if location is None:
+            if item["class"] == "File" and "contents" not in item:
+                raise InputError("a File without location, path or contents", where=name)
+            return item
+        if not isinstance(location, str):
+            raise InputError(f"the location {location!r} is no text", where=name)
+        item.pop("path", None)
+        item["location"] = Reference.parse(location, base).uri
+        return item
+
+    return map_files(value, change)
