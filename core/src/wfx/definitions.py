@@ -1,0 +1,267 @@
+"""Definition: what the user asks for, from a definition file or from the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wfx.documents import LoadedDocument, load_document
+from wfx.errors import DefinitionError, DocumentError, InputError, MachineError
+from wfx.inputs import InputOption, InputsFile, assemble
+from wfx.records import digest
+from wfx.references import Reference
+from wfx.values import Values
+
+if TYPE_CHECKING:
+    from wfx.engines import Description, Engine
+    from wfx.session import Session
+
+SCHEMA = 1
+RUNTIMES = ("none", "docker", "podman", "singularity")
+INPUTS_AS_GIVEN = "inputs-as-given"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A workflow, its inputs and its options."""
+
+    workflow: Reference
+    inputs_file: InputsFile | None = None
+    inputs: Values = field(default_factory=dict)
+    """Given in the definition itself; relative references in it are relative to `base`."""
+    base: Reference | None = None
+    """The definition file."""
+    document: LoadedDocument | None = None
+    """The definition file as it was read, for the lines of messages."""
+    input_options: tuple[InputOption, ...] = ()
+    name: str = ""
+    engine: str = ""
+    containers: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def fingerprint(self) -> str:
+        """Return a digest of the inputs as they are asked for, which needs neither the workflow nor the files."""
+        given = self.inputs_file
+        return digest(
+            {
+                "file": [given.base.safe(), given.data.decode("utf-8", "replace")] if given else None,
+                "inputs": self.inputs,
+                "base": self.base.safe() if self.base else None,
+                "options": [[o.name, o.mark, o.text] for o in self.input_options],
+                "cwd": str(Path.cwd()) if self.input_options else None,
+                "containers": list(self.containers),
+            }
+        )
+
+    def values(self, description: Description, engine: Engine) -> Values:
+        """Return the workflow's inputs, checked against their types, with absolute locations. Raises InputError."""
+        values, base, document = dict(self.inputs), self.base, self.document
+        if self.inputs_file is not None:
+            values = {**values, **engine.read_inputs(self.inputs_file.data, self.inputs_file.name)}
+            base = self.inputs_file.base
+            document = load_document(self.inputs_file.data, self.inputs_file.name)
+        elif document is not None:
+            document = _Inside(document)  # type: ignore[assignment]
+        return assemble(
+            description.inputs, values, base if base is not None else Path.cwd(), self.input_options, document=document
+        )
+
+
+@dataclass(slots=True)
+class _Inside:
+    """The part `inputs` of a definition file, as a document of its own."""
+
+    document: LoadedDocument
+
+    @property
+    def name(self) -> str:
+        return self.document.name
+
+    def where(self, path: tuple[str | int, ...]) -> str:
+        return self.document.where(("inputs", *path))
+
+
+def definition_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a definition file."""
+    text = resources.files("wfx.schemas").joinpath("definition.schema.json").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def load_definition(data: bytes, name: str, base: Reference, session: Session) -> Definition:
+    """Read a definition file. Raises DefinitionError with file:line, and the key that was probably meant."""
+    document = load_document(data, name)
+    value = document.value
+    assert isinstance(value, dict)
+    properties = definition_schema()["properties"]
+    for key in value:
+        if key not in properties:
+            near = difflib.get_close_matches(key, properties, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(properties)}"
+            raise DefinitionError(f"unknown key '{key}'", where=document.where((key,)), remedy=hint)
+    if value["wfx"] != SCHEMA:
+        raise DefinitionError(
+            f"it is of version {value['wfx']!r} of the format", where=document.where(("wfx",)),
+            why=f"this wfx reads version {SCHEMA}",
+        )  # fmt: skip
+    kinds = {
+        "workflow": str,
+        "name": str,
+        "engine": str,
+        "inputs_file": str,
+        "inputs": dict,
+        "containers": list,
+        "options": dict,
+    }
+    for key, kind in kinds.items():
+        if key in value and not isinstance(value[key], kind):
+            expected = {str: "a text", dict: "a mapping", list: "a list"}[kind]
+            raise DefinitionError(f"'{key}' takes {expected}", where=document.where((key,)))
+    if "workflow" not in value:
+        raise DefinitionError("the key 'workflow' is missing", where=f"{name}:1")
+    inputs_file = None
+    if "inputs_file" in value:
+        inputs_file = read_inputs_file(Reference.parse(str(value["inputs_file"]), base), session)
+    options = value.get("options") or {}
+    assert isinstance(options, dict)
+    return Definition(
+        workflow=Reference.parse(str(value["workflow"]), base),
+        inputs_file=inputs_file,
+        inputs=value.get("inputs") or {},  # type: ignore[arg-type]
+        base=base,
+        document=document,
+        name=str(value.get("name", "")),
+        engine=str(value.get("engine", "")),
+        containers=_runtimes(value.get("containers") or [], document.where(("containers",))),  # type: ignore[arg-type]
+        options={key: str(item) for key, item in options.items()},
+    )
+
+
+def _runtimes(names: Sequence[str], where: str) -> tuple[str, ...]:
+    for name in names:
+        if name not in RUNTIMES:
+            near = difflib.get_close_matches(str(name), RUNTIMES, n=1)
+            raise DefinitionError(
+                f"'{name}' is no container runtime", where=where,
+                remedy=f"did you mean '{near[0]}'?" if near else f"choose of {', '.join(RUNTIMES)}",
+            )  # fmt: skip
+    return tuple(names)
+
+
+def read_inputs_file(reference: Reference, session: Session) -> InputsFile:
+    """Read a file of inputs from wherever it is. Raises InputError where there is none."""
+    path = session.local_copy(reference)
+    try:
+        return InputsFile(_shown(reference), path.read_bytes(), reference)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(f"no such inputs file: {_shown(reference)}") from error
+    except OSError as error:
+        raise MachineError.of(error) from error
+
+
+def _shown(reference: Reference) -> str:
+    if not reference.is_local:
+        return str(reference)
+    try:
+        return str(reference.path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(reference.path)
+
+
+def from_command_line(
+    workflow: str,
+    session: Session,
+    *,
+    inputs_file: str | None = None,
+    inputs: Sequence[str] = (),
+    name: str | None = None,
+    engine: str | None = None,
+    containers: str | None = None,
+    cores: int | None = None,
+    memory: str | None = None,
+) -> Definition:
+    """Return the definition that the command line asks for; WORKFLOW may be a definition file."""
+    reference = Reference.parse(workflow)
+    definition = _definition_file(reference, session) or Definition(reference)
+    if inputs_file is not None:
+        definition = dataclasses.replace(
+            definition, inputs_file=read_inputs_file(Reference.parse(inputs_file), session)
+        )
+    options = dict(definition.options)
+    for key, value in (
+        ("cores", cores or session.config.get_int("run.cores") or None),
+        ("memory", memory or session.config.get_str("run.memory") or None),
+    ):
+        if value is not None:
+            options[key] = str(value)
+    runtimes = definition.containers
+    if containers is not None:
+        runtimes = _runtimes([part.strip() for part in containers.split(",") if part.strip()], "--containers")
+    return dataclasses.replace(
+        definition,
+        input_options=tuple(InputOption.parse(option) for option in inputs),
+        name=name or definition.name,
+        engine=engine or definition.engine,
+        containers=runtimes or tuple(session.config.get_list("containers")),
+        options=options,
+    )
+
+
+def _definition_file(reference: Reference, session: Session) -> Definition | None:
+    """Return the definition that a local YAML file holds; None where the file is something else."""
+    if not reference.is_local or reference.fragment:
+        return None
+    path = reference.path
+    if path.suffix.lower() not in (".yml", ".yaml", ".json", ".wfx") or not path.is_file():
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MachineError.of(error) from error
+    name = _shown(reference)
+    value = load_document(data, name).value
+    if not isinstance(value, dict) or "wfx" not in value:
+        if isinstance(value, dict) and "cwlVersion" in value:
+            return None
+        if isinstance(value, dict) and "workflow" in value:
+            raise DefinitionError(
+                "it looks like a definition without its mark", where=name, remedy="begin it with the line `wfx: 1`"
+            )
+        return None
+    return load_definition(data, name, reference, session)
+
+
+def inputs_as_given(definition: Definition, places: Mapping[str, str]) -> tuple[str, bytes] | None:
+    """Return name and bytes of the inputs file as the user wrote it, for the crate.
+
+    Local paths in it are replaced by the places in the run directory where those files now lie (`places`: URI → path),
+    because a crate names no path of the machine it was made on.
+    """
+    given = definition.inputs_file
+    if given is None:
+        return None
+    from wfx.redaction import redact
+
+    try:
+        text = given.data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    for uri, place in sorted(places.items(), key=lambda item: -len(item[0])):
+        reference = Reference(uri)
+        if not reference.is_local:
+            continue
+        text = text.replace(uri, place).replace(str(reference.path), place)
+    suffix = ".json" if given.name.lower().endswith(".json") else ".yml"
+    return INPUTS_AS_GIVEN + suffix, redact(text).encode("utf-8")
+
+
+__all__ = [
+    "Definition", "DocumentError", "definition_schema", "from_command_line", "inputs_as_given", "load_definition",
+    "read_inputs_file",
+]  # fmt: skip
