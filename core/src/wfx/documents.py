@@ -50,7 +50,7 @@ class LoadedDocument:
             if inner is None:
                 break
             node = inner
-        return int(node.start_mark.line) + 1 if node is not None else 1
+        return _line(node) if node is not None else 1
 
     def where(self, path: Path) -> str:
         """Return `name:line` of the value at `path`."""
@@ -66,7 +66,7 @@ class LoadedDocument:
         return self._root
 
 
-def load_document(data: bytes, name: str, *, limits: Limits = Limits()) -> LoadedDocument:  # noqa: B008 (it is frozen)
+def load_document(data: bytes, name: str, *, limits: Limits = Limits()) -> LoadedDocument:
     """Read one YAML or JSON document. Raises DocumentError with `name:line` and the reason."""
     if len(data) > limits.bytes:
         raise DocumentError(
@@ -155,7 +155,7 @@ def _line_of_key(text: str, key: str) -> int:
 # -- YAML
 
 
-def _compose(text: str, name: str, limits: Limits = Limits()) -> yaml.Node:  # noqa: B008
+def _compose(text: str, name: str, limits: Limits = Limits()) -> yaml.Node:
     import yaml
 
     try:
@@ -202,15 +202,18 @@ def _refuse_depth(text: str, name: str, limits: Limits) -> None:
             if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 depth += 1
                 if depth > limits.depth:
-                    raise DocumentError(
-                        f"it is nested deeper than {limits.depth}", where=f"{name}:{event.start_mark.line + 1}"
-                    )
+                    raise DocumentError(f"it is nested deeper than {limits.depth}", where=f"{name}:{_line(event)}")
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
                 depth -= 1
     except yaml.YAMLError:
         return  # the composer says it with its place
     finally:
         loader.dispose()
+
+
+def _line(item: yaml.Node | yaml.Event) -> int:
+    mark = item.start_mark
+    return int(mark.line) + 1 if mark is not None else 1
 
 
 def _markers(text: str) -> list[str]:
@@ -224,7 +227,7 @@ def _build(root: yaml.Node, name: str, limits: Limits) -> JsonValue:
     count = 0
 
     def where(node: yaml.Node) -> str:
-        return f"{name}:{node.start_mark.line + 1}"
+        return f"{name}:{_line(node)}"
 
     def build(node: yaml.Node, open_nodes: frozenset[int]) -> JsonValue:
         nonlocal count
@@ -266,7 +269,7 @@ def _build(root: yaml.Node, name: str, limits: Limits) -> JsonValue:
                 raise DocumentError(
                     f"the key {key!r} stands there twice", where=where(key_node), why=f"first on line {lines[key]}"
                 )
-            lines[key] = key_node.start_mark.line + 1
+            lines[key] = _line(key_node)
             result[key] = build(value_node, inside)
         return {**merged, **result} if merged else result
 

@@ -226,16 +226,25 @@ class Channel(Protocol):
 class Host(Protocol):
     """What the core does for an engine: processes in the sandbox, folders, settings."""
 
-    settings: Mapping[str, JsonValue]
-    """The configuration's section of this engine."""
-    tree: Path
-    """Where the workflow's documents lie (read-only to the engine)."""
-    aliases: Mapping[str, str]
-    """Absolute URIs that the documents name → where those things lie, relative to the tree."""
-    state: Path
-    """Folder for the engine's own use: work directory, cache, HOME; outside the crate, kept for a resume."""
-    logs: Path
-    """Folder for logs that belong to the run."""
+    @property
+    def settings(self) -> Mapping[str, JsonValue]:
+        """The configuration's section of this engine."""
+
+    @property
+    def tree(self) -> Path:
+        """Where the workflow's documents lie (read-only to the engine)."""
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Absolute URIs that the documents name → where those things lie, relative to the tree."""
+
+    @property
+    def state(self) -> Path:
+        """Folder for the engine's own use: work directory, cache, HOME; outside the crate, kept for a resume."""
+
+    @property
+    def logs(self) -> Path:
+        """Folder for logs that belong to the run."""
 
     def launch(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> Channel:
         """Start a driver under the supervisor and in the sandbox, with a clean environment plus `env`."""
@@ -296,5 +305,5 @@ class Engine(ABC):
     def cancel(self) -> None:
         """Stop what runs elsewhere. What runs here the core ends itself."""
 
-    def close(self) -> None:  # noqa: B027 (an empty default is right: most engines hold nothing)
+    def close(self) -> None:
         """End the driver."""

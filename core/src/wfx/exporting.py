@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from wfx.errors import UsageError
+from wfx.errors import DefinitionError, UsageError
 
 if TYPE_CHECKING:
     from wfx.running import RunRecord
@@ -48,3 +48,13 @@ class Exporter(ABC):
     def check(self, crate: Path) -> list[Finding]:
         """Look whether a crate is valid; an empty list is a clean bill."""
         raise UsageError(f"{self.keys[0]} checks nothing")
+
+
+def pack(exporter: Exporter, crate: Path, into: Path) -> Path:
+    """Pack a finished crate with an exporter; the result appears whole or not at all.
+
+    Raises DefinitionError where the folder is no crate.
+    """
+    if not (crate / "ro-crate-metadata.json").is_file():
+        raise DefinitionError("there is no crate here", where=str(crate), remedy="run it first; see `wfx runs list`")
+    return exporter.pack(crate, into)

@@ -106,10 +106,7 @@ def _alone(value: JsonValue, kind: Any) -> bool:
 
 def _value(option: InputOption, kind: Any) -> JsonValue:
     if option.mark == ":=":
-        try:
-            return load_document(option.text.encode("utf-8", "surrogateescape"), f"-i {option.name}").value
-        except InputError:
-            raise
+        return load_document(option.text.encode("utf-8", "surrogateescape"), f"-i {option.name}").value
     if option.mark == "=@":
         return {"class": "Directory" if _only_directories(kind) else "File", "location": option.text}
     return parse_text(option.text, kind)
@@ -123,7 +120,8 @@ def _only_directories(kind: Any) -> bool:
 
 def _absolute(value: JsonValue, base: Reference | Path, name: str) -> JsonValue:
     """Make every location of a value absolute, and bring the short forms of files to the long one."""
-    return _files(_long_form(value, name), base, name)
+    result: JsonValue = _files(_long_form(value, name), base, name)
+    return result
 
 
 def _long_form(value: Any, name: str) -> Any:
@@ -144,7 +142,7 @@ def _long_form(value: Any, name: str) -> Any:
     return {key: _long_form(item, name) for key, item in value.items()}
 
 
-def _files(value: Any, base: Reference | Path, name: str) -> Any:
+def _files(value: JsonValue, base: Reference | Path, name: str) -> Any:
     def change(item: dict[str, Any], path: tuple[str | int, ...]) -> JsonValue:
         location = item.pop("path", None) if item.get("location") is None else item.get("location")
         if location is None:

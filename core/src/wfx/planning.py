@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from wfx.engines import Description, Engine
-from wfx.errors import FetchError, InputError
-from wfx.fetching import Expected, LocalFetcher, Source, StreamFetcher
+from wfx.errors import InputError
+from wfx.fetching import Expected, LocalFetcher, StreamFetcher
 from wfx.records import decode, encode
 from wfx.references import Reference
 from wfx.values import Values
@@ -178,7 +178,7 @@ def make_plan(
     from wfx.inputfiles import Layout, missing_locally
 
     layout = Layout()
-    bound = layout.rewrite(with_companions(engine.bind(description, values)))
+    bound = layout.rewrite(engine.bind(description, values))
     missing = missing_locally(layout.files)
     if missing:
         raise InputError("; ".join(missing[:20]) + (f"; and {len(missing) - 20} more" if len(missing) > 20 else ""))

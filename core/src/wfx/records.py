@@ -31,7 +31,7 @@ def encode(value: object) -> Any:
         result = {}
         for name, default in _defaults(type(value)):
             item = getattr(value, name)
-            if item is not default and item != default or name == "schema":
+            if (item is not default and item != default) or name == "schema":
                 result[name] = encode(item)
         return result
     if isinstance(value, Mapping):
@@ -59,7 +59,7 @@ def _defaults(cls: type) -> list[tuple[str, object]]:
 
 def decode(cls: type[T], data: object, where: str = "") -> T:
     """Build the dataclass from JSON's types. Raises DefinitionError for what does not fit."""
-    return typing.cast(T, _decode(cls, data, where or cls.__name__))
+    return typing.cast("T", _decode(cls, data, where or cls.__name__))
 
 
 @functools.cache
@@ -73,7 +73,7 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
     if kind is Path:
         return Path(_expect(str, data, where))
     if dataclasses.is_dataclass(kind):
-        return _decode_record(typing.cast(type, kind), data, where)
+        return _decode_record(typing.cast("type", kind), data, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         if data is None and type(None) in arguments:

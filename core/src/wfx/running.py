@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from wfx.engines import StepEvent
+from wfx.engines import Engine, EngineResult, StepEvent
+from wfx.errors import Interrupted, WfxError
 from wfx.net import Contact
-from wfx.planning import Plan
-from wfx.staging import Lock
-from wfx.values import Values
+from wfx.planning import Plan, now
+from wfx.records import decode, encode
+from wfx.redaction import redact
+from wfx.staging import Lock, StagedRun
+from wfx.values import JsonValue, Values
+
+if TYPE_CHECKING:
+    from wfx.config import Config
+    from wfx.rundirs import RunDirectory
 
 SCHEMA = 1
 
@@ -68,3 +81,145 @@ class RunRecord:
     inputs_file: str = ""
     """The inputs file as the user wrote it, relative to the run directory, without paths of this machine."""
     schema: int = SCHEMA
+
+
+ENDS = frozenset({"completed", "failed", "skipped", "cached"})
+
+
+def execute(
+    directory: RunDirectory,
+    staged: StagedRun,
+    engine: Engine,
+    *,
+    config: Config,
+    sandbox: str,
+    contacts: tuple[Contact, ...] = (),
+    on_event: Callable[[StepEvent], None] = lambda event: None,
+) -> RunRecord:
+    """Run a staged run with its engine, journal what happens, and return the record; it is saved in the directory too.
+
+    A failing workflow gives a record with status `failed`. When a signal stops it the record says `interrupted`, is
+    saved, and Interrupted goes on to the caller. Raises EngineError when the engine itself breaks, after the failed
+    record has been saved.
+    """
+    earlier = _finished_before(directory)
+    attempt = directory.state.attempts + 1
+    directory.advance("running", attempts=attempt)
+    events: list[StepEvent] = []
+
+    def take(event: StepEvent) -> None:
+        if event.state == "cached" and event.id in earlier:
+            # What counts is the real execution, in an earlier attempt: its times, its command, its resources.
+            event = earlier[event.id]
+        else:
+            event = dataclasses.replace(event, attempt=attempt)
+        directory.journal.append({"event": "step", "step": encode(event)})
+        if event.state in ENDS:
+            events.append(event)
+        on_event(event)
+
+    def handle(value: JsonValue) -> None:
+        directory.journal.append({"event": "handle", "handle": value})
+
+    started = now()
+    record = RunRecord(
+        run=directory.state.run, plan=staged.plan, lock=staged.lock, status="interrupted", started=started, ended=started,
+        exit_code=0, agent=agent(config), publication=publication(config), contacts=contacts, attempts=attempt,
+        sandbox=sandbox, platform=machine(),
+    )  # fmt: skip
+    problem: WfxError | None = None
+    try:
+        result = engine.run(staged, take, handle)
+    except Interrupted as error:
+        problem = error
+        result = EngineResult("failed", error.exit_status, {}, error=f"stopped by the user: {error}")
+    except WfxError as error:
+        problem = error
+        result = EngineResult("failed", error.exit_code, {}, error=str(error))
+    record = dataclasses.replace(
+        record,
+        status="interrupted" if isinstance(problem, Interrupted) else result.status,
+        ended=now(),
+        exit_code=result.exit_code,
+        outputs=result.outputs,
+        events=tuple(events),
+        command=result.command,
+        error=redact(result.error),
+        logs=tuple(_files_below(directory.path, "logs")),
+        inputs_file=_inputs_file(directory.path),
+    )
+    directory.save("record", record)
+    directory.advance(record.status)
+    if problem is not None:
+        raise problem
+    return record
+
+
+def _finished_before(directory: RunDirectory) -> dict[str, StepEvent]:
+    """Return the completed steps of earlier attempts, from the journal."""
+    finished: dict[str, StepEvent] = {}
+    for line in directory.journal.read():
+        if line.get("event") == "step":
+            event = decode(StepEvent, line["step"])
+            if event.state == "completed":
+                finished[event.id] = event
+    return finished
+
+
+def agent(config: Config) -> Agent | None:
+    """Return who runs it, from the configuration or git's; None where nobody says."""
+    person = config.person()
+    if not person.get("name"):
+        return None
+    orcid = person.get("orcid", "")
+    if orcid and not orcid.startswith("http"):
+        orcid = f"https://orcid.org/{orcid}"
+    return Agent(
+        name=person["name"], orcid=orcid, email=person.get("email", ""), affiliation=person.get("affiliation", ""),
+        affiliation_url=person.get("affiliation_url", ""),
+    )  # fmt: skip
+
+
+def publication(config: Config) -> Publication:
+    """Return what the configuration says of crates."""
+    return Publication(
+        licence=config.get_str("crate.licence"),
+        publisher=config.get_str("crate.publisher"),
+        publisher_url=config.get_str("crate.publisher_url"),
+        description=config.get_str("crate.description"),
+    )
+
+
+def machine() -> str:
+    """Return what a result may depend on of this machine, without its name."""
+    return f"{platform.system()} {platform.release()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def write_public(directory: RunDirectory, plan: Plan, lock: Lock) -> None:
+    """Write plan, lock and the inputs as the engine reads them into the crate, without paths of this machine."""
+    for name, value in (("plan.json", plan), ("lock.json", lock), ("inputs.json", plan.inputs)):
+        text = json.dumps(without_local_paths(encode(value)), ensure_ascii=False, indent=1)
+        directory.write_atomic(name, text.encode("utf-8", "surrogateescape"))
+
+
+def without_local_paths(value: Any) -> Any:
+    """Replace each `file:` URI by `local:` and the file's name."""
+    if isinstance(value, str):
+        return f"local:{value.rpartition('/')[2]}" if value.startswith("file:/") else value
+    if isinstance(value, list):
+        return [without_local_paths(item) for item in value]
+    if isinstance(value, Mapping):
+        return {without_local_paths(key): without_local_paths(item) for key, item in value.items()}
+    return value
+
+
+def _inputs_file(directory: Path) -> str:
+    names = sorted(p.name for p in directory.glob("inputs-as-given.*"))
+    return names[0] if names else ""
+
+
+def _files_below(directory: Path, folder: str) -> list[str]:
+    found = []
+    for parent, _, names in os.walk(directory / folder):
+        found += [str((Path(parent) / name).relative_to(directory)) for name in names]
+    return sorted(found)

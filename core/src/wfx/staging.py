@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from wfx.planning import Plan
+from wfx.errors import InputError, IntegrityError, MachineError
+from wfx.fetching import Fetched, Source
+from wfx.inputfiles import with_digests
+from wfx.planning import Document, Plan, PlannedInput
+from wfx.records import digest
 from wfx.references import Reference
+
+if TYPE_CHECKING:
+    from wfx.session import Session
+    from wfx.store import Store
 
 SCHEMA = 1
 
@@ -52,3 +61,116 @@ class StagedRun:
     lock: Lock
     needs: tuple[str, ...] = ()
     """Origins that the run itself must still reach: none for an engine of this machine."""
+
+
+# Options that say how much of the machine to use; the same result comes of any of them.
+WITHOUT_EFFECT = frozenset({"cores", "memory"})
+
+
+def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[Fetched]:
+    """Fetch the plan's inputs into the store, in the order of `plan.files`; local ones are hashed where they lie.
+
+    Raises FetchError, IntegrityError, or InputError where a folder came for a file.
+    """
+    sources = [Source(item.reference, item.expected) for item in plan.files]
+    fetched = session.fetch(sources, refresh=refresh) if sources else []
+    for item, answer in zip(plan.files, fetched, strict=True):
+        if answer.kind != item.kind:
+            raise InputError(
+                f"input '{item.parameter}': a {answer.kind} came where a {item.kind} is expected",
+                where=str(item.reference),
+            )
+    return fetched
+
+
+def make_lock(plan: Plan, fetched: Sequence[Fetched]) -> Lock:
+    """Write down the digest of everything, and the identity that follows from it."""
+    items = tuple(
+        Locked(
+            path=item.path,
+            kind=item.kind,
+            sha256=answer.sha256,
+            size=answer.size,
+            origin=item.reference,
+            pinned=answer.pinned,
+            revision=answer.revision,
+            hops=answer.hops,
+            media_type=answer.media_type,
+            licence=answer.licence,
+        )
+        for item, answer in zip(plan.files, fetched, strict=True)
+    )
+    return Lock(identity_of(plan, {item.path: item.sha256 for item in items}), items)
+
+
+def identity_of(plan: Plan, digests: Mapping[str, str]) -> str:
+    """Return the run's identity; `digests` gives the sha256 of each input by its path in the run directory."""
+    return digest(
+        {
+            "workflow": plan.workflow.digest,
+            "inputs": with_digests(plan.inputs, dict(digests)),
+            "engine": [plan.description.engine, plan.description.engine_version],
+            "images": {image.image: image.digest for image in plan.images},
+            "containers": list(plan.containers) if plan.images else [],
+            "options": {key: value for key, value in plan.options.items() if key not in WITHOUT_EFFECT},
+        }
+    )
+
+
+def place_workflow(documents: Sequence[Document], sources: Mapping[str, Path], tree: Path, store: Store) -> None:
+    """Write the workflow's documents into `tree`. `sources` says where each one's bytes lie now."""
+    for document in documents:
+        target = tree / document.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        store.copy_file(sources[document.path], target)
+        # What the engine reads must be what the plan has looked at, though the user may be editing right now.
+        if store.hash_file(target) != (document.sha256, document.size):
+            raise IntegrityError("it changed while it was being staged", where=str(document.origin), remedy="run again")
+
+
+def place_inputs(plan: Plan, fetched: Sequence[Fetched], directory: Path, store: Store, *, link: bool) -> list[str]:
+    """Bring the inputs to their places below `directory`; return the digests of those that are hard links.
+
+    With `link`, which is right only where the engine sees its inputs mounted read-only, stored files are linked; else
+    they are cloned or copied. A user's own file is always cloned or copied.
+    """
+    linked: list[str] = []
+    made: set[Path] = set()
+    for item, answer in zip(plan.files, fetched, strict=True):
+        target = directory / item.path
+        if target.parent not in made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.add(target.parent)
+        if answer.local is not None:
+            _place_local(item, answer, target, store)
+        elif item.kind == "directory":
+            store.place_tree(answer.sha256, target)
+        elif store.place(answer.sha256, target, link=link) == "link":
+            linked.append(answer.sha256)
+    return linked
+
+
+def _place_local(item: PlannedInput, answer: Fetched, target: Path, store: Store) -> None:
+    assert answer.local is not None
+    if item.kind == "directory":
+        store.copy_tree(answer.local, target)
+        now = store.hash_tree(answer.local)
+    else:
+        store.copy_file(answer.local, target)
+        now = store.hash_file(answer.local)
+    # Costs a stat where nothing changed; the copy is then of the bytes that were hashed.
+    if now != (answer.sha256, answer.size):
+        raise IntegrityError("it changed while it was being staged", where=str(item.reference), remedy="run again")
+
+
+def check_space(plan: Plan, directory: Path) -> None:
+    """Raise MachineError where the known sizes, and 5 % more, do not fit on the disk of the run directory."""
+    import shutil
+
+    need = sum(item.known_size or item.expected.size or 0 for item in plan.files) * 1.05
+    free = shutil.disk_usage(directory).free
+    if need > free:
+        raise MachineError(
+            f"{need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free", where=str(directory),
+            remedy="free some space, or choose another directory with -o",
+        )  # fmt: skip

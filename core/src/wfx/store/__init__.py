@@ -162,6 +162,11 @@ class Store:
             with self.index.write() as connection:
                 connection.executemany("insert or replace into refs values (?, ?)", rows)
 
+    def references(self) -> list[tuple[str, Known]]:
+        """Return all references that are remembered, sorted."""
+        rows = self.index.all("select reference, known from refs order by reference")
+        return [(str(reference), decode(Known, json.loads(str(known)))) for reference, known in rows]
+
     def fact(self, kind: str, key: str) -> JsonValue:
         """Return a remembered value that follows from `key`; None where there is none."""
         return self.index.fact(kind, key)

@@ -1,0 +1,129 @@
+"""`wfx doctor`: what this machine has and lacks for wfx, found by looking."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from wfx.cli.display import show_size
+from wfx.cli.shared import common, open_session, print_json
+from wfx.errors import WfxError
+from wfx.session import Session
+
+SPARE = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    state: str
+    """`ok`, `missing` (something does not work without it), `note`."""
+    text: str
+    remedy: str = ""
+
+
+@click.command()
+@common
+def doctor(as_json: bool, level: int) -> int:
+    """Look what this machine has and lacks for wfx, and say how to mend it."""
+    with open_session(level=level) as (session, _):
+        findings = list(look(session))
+    if as_json:
+        print_json({"ok": all(f.state != "missing" for f in findings), "findings": findings})
+    else:
+        marks = {
+            "ok": click.style("ok     ", fg="green"),
+            "missing": click.style("missing", fg="red"),
+            "note": "note   ",
+        }
+        for finding in findings:
+            remedy = f"; {finding.remedy}" if finding.remedy else ""
+            click.echo(f"{marks[finding.state]}  {finding.subject}: {finding.text}{remedy}")
+    return 6 if any(f.state == "missing" for f in findings) else 0
+
+
+def look(session: Session) -> Iterator[Finding]:
+    """Yield what is found."""
+    from wfx import __version__
+
+    yield Finding(
+        "wfx", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    )
+    yield from _plugins(session)
+    yield from _sandbox()
+    yield from _programs()
+    yield from _folders(session)
+    person = session.config.person()
+    if person.get("name"):
+        yield Finding("person", "ok", person["name"])
+    else:
+        yield Finding("person", "note", "nobody: crates will name no agent", "set person.name in the configuration")
+    if not session.config.get_str("crate.licence"):
+        yield Finding("licence", "note", "crates will say that nobody stated a licence", "set crate.licence")
+
+
+def _plugins(session: Session) -> Iterator[Finding]:
+    for provider in session.plugins.providers():
+        if provider.kind != "engine":
+            continue
+        try:
+            cls = session.plugins.engine(provider.key)
+            version = cls(_Settings(session.config.section(f"engine.{provider.key}"))).version()  # type: ignore[arg-type]
+        except WfxError as error:
+            yield Finding(f"engine {provider.key}", "missing", str(error))
+        else:
+            yield Finding(f"engine {provider.key}", "ok", f"{cls.capabilities.name} {version} ({provider})")
+    if not session.plugins.keys("engine"):
+        yield Finding("engines", "missing", "no engine is installed", "pip install wfx-cwl")
+    if not session.plugins.keys("fetcher"):
+        yield Finding("fetchers", "missing", "no fetcher is installed", "pip install wfx-file wfx-http wfx-git")
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    settings: dict[str, object]
+
+
+def _sandbox() -> Iterator[Finding]:
+    from wfx.sandbox import Sandbox
+
+    try:
+        sandbox = Sandbox.choose("require")
+    except WfxError as error:
+        yield Finding("sandbox", "note", error.why or error.what, error.remedy or "")
+    else:
+        yield Finding("sandbox", "ok", sandbox.describe())
+
+
+def _programs() -> Iterator[Finding]:
+    for name, use, remedy in (
+        ("git", "for git references", "apt install git"),
+        ("node", "for CWL with JavaScript expressions", "apt install nodejs"),
+    ):
+        path = shutil.which(name)
+        if path is None:
+            yield Finding(name, "note", f"not installed; needed {use}", remedy)
+            continue
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
+        yield Finding(name, "ok", answer.stdout.strip().splitlines()[0] if answer.stdout.strip() else path)
+
+
+def _folders(session: Session) -> Iterator[Finding]:
+    try:
+        free = shutil.disk_usage(session.store.root).free
+    except WfxError as error:
+        yield Finding("store", "missing", str(error))
+        return
+    state = "ok" if free > SPARE else "note"
+    yield Finding("store", state, f"{session.store.root}, {show_size(free)} free")
+    home = Path(sys.prefix)
+    yield Finding("installed in", "ok", str(home))

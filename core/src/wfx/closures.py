@@ -1,0 +1,493 @@
+"""The closure of a workflow: its main document and everything that its documents name, as one tree.
+
+A tree is laid out as it lies at its origin, so that relative references in it keep working: paths below the nearest
+common folder of a local workflow, the repository's own paths for git, the URL's paths for http. What a document names
+by an absolute URI elsewhere lies under `external/`, and the engine is told where (`Closure.aliases`).
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from wfx.engines import DocumentReference, Engine, Recognition
+from wfx.errors import DefinitionError, FetchError, PolicyError, ReferenceNotFound
+from wfx.fetching import Fetched, Source
+from wfx.planning import Document
+from wfx.records import digest
+from wfx.references import SCHEME, Reference
+
+if TYPE_CHECKING:
+    from wfx.session import Session
+
+Role = Literal["document", "text", "file", "schema", "other"]
+MAX_DOCUMENTS = 10_000
+
+
+@dataclass(slots=True)
+class Closure:
+    """A workflow's tree before it is written anywhere."""
+
+    reference: Reference
+    """As the user gave it."""
+    pinned: Reference
+    engine: type[Engine]
+    recognition: Recognition
+    entry: str
+    fragment: str
+    documents: tuple[Document, ...]
+    sources: dict[str, Path]
+    """Path in the tree → where its bytes lie now: the store, or the user's own file."""
+    aliases: dict[str, str]
+    """Absolute URI that a document names → path in the tree."""
+    revision: str = ""
+    label: str = ""
+    licence: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """The sha256 over what the engine will read."""
+        return digest(
+            [self.entry, self.fragment, [[d.path, d.sha256] for d in self.documents], sorted(self.aliases.items())]
+        )
+
+    @property
+    def local(self) -> bool:
+        """Whether it is the user's own, from this machine."""
+        return self.reference.is_local
+
+
+@dataclass(slots=True)
+class _Found:
+    """A document on its way into the closure."""
+
+    reference: Reference
+    role: Role
+    path: Path
+    sha256: str
+    size: int
+    pinned: Reference
+    absolute: bool = False
+    """Named by an absolute URI or path, so that its place in the tree is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a document names and nobody has looked at yet."""
+
+    reference: Reference
+    role: Role
+    where: str
+    absolute: bool
+
+
+@dataclass(slots=True)
+class _Origin:
+    """Where a workflow's documents come from."""
+
+    main: _Found
+    root: Path | None = None
+    """The folder that holds a fetched tree (git); None for local paths and URLs."""
+    base: Reference | None = None
+    """The reference that stands for `root`."""
+    pinned: Reference | None = None
+    revision: str = ""
+    label: str = ""
+    licence: str | None = None
+    entry: str = ""
+    manifest: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Path in the tree → sha256 and size."""
+
+
+def collect(
+    reference: Reference, session: Session, *, engine: str = "", scratch: Path, allow_local: bool = False
+) -> Closure:
+    """Fetch and pin a workflow with all that its documents name.
+
+    `scratch` is an empty folder for the documents of a tree. Raises PolicyError where a document from elsewhere names
+    a file of this machine and `allow_local` is not set, FetchError and DefinitionError with the place that names what
+    is missing or broken.
+    """
+    fragment = "" if _fragment_is_path(reference) else reference.fragment
+    origin = _open_origin(reference.without_fragment() if fragment else reference, session, scratch)
+    if "%" in fragment:
+        fragment = os.fsdecode(unquote_to_bytes(fragment))
+    tree, entry = _tree_of(origin, scratch)
+    cls, recognition = recognise(tree, entry, session, engine, reference)
+    if not origin.entry and recognition.entry and origin.root is not None:
+        origin.entry = recognition.entry
+        origin.main = _in_tree(origin, recognition.entry, "document")
+    elif recognition.entry and origin.main.path.is_dir():
+        path = origin.main.path / recognition.entry
+        origin.main = _local(Reference.of_path(path), "document", session)
+    found = _follow(origin, cls, session, allow_local)
+    return _lay_out(reference, origin, cls, recognition, fragment, found)
+
+
+def recognise(
+    tree: Path, entry: str, session: Session, engine: str, reference: Reference
+) -> tuple[type[Engine], Recognition]:
+    """Find the engine of a workflow: the one that is asked for, else the only one that recognises it."""
+    if engine:
+        cls = session.plugins.engine(engine)
+        claim = cls.recognise(tree, entry)
+        if claim is None:
+            raise DefinitionError(
+                f"{cls.capabilities.name} does not know it as {cls.capabilities.language_name}", where=str(reference)
+            )
+        return cls, claim
+    keys = session.plugins.keys("engine")
+    suffix = entry.rpartition(".")[2].lower()
+    # The language that the suffix names is asked first and, when it agrees, alone: nothing else is imported.
+    keys.sort(key=lambda key: key.split(".")[0] != suffix)
+    claims: list[tuple[type[Engine], Recognition]] = []
+    for key in keys:
+        cls = session.plugins.engine(key)
+        claim = cls.recognise(tree, entry)
+        if claim is not None:
+            claims.append((cls, claim))
+            if key.split(".")[0] == suffix:
+                break
+    if not claims:
+        from wfx.plugins import PUBLISHED
+
+        known = ", ".join(keys) or "none"
+        missing = [
+            f"{package} for {key.split('.')[0]}" for key, package in PUBLISHED["engine"].items() if key not in keys
+        ]
+        raise DefinitionError(
+            "no installed engine recognises it as a workflow", where=str(reference), why=f"installed engines: {known}",
+            remedy=f"install {', '.join(missing)}" if missing else "name the main document, or the engine with --engine",
+        )  # fmt: skip
+    languages = {claim.engine.split(".")[0] for _, claim in claims}
+    if len(languages) > 1:
+        evidence = "; ".join(f"{claim.engine} ({claim.evidence})" for _, claim in claims)
+        raise DefinitionError(
+            "it fits several engines", where=str(reference), why=evidence, remedy="choose with --engine"
+        )
+    return claims[0]
+
+
+def _fragment_is_path(reference: Reference) -> bool:
+    # `#path=…` is the git fetcher's; any other fragment names a process in the document.
+    return reference.fragment.startswith("path=") or reference.scheme.startswith("git+")
+
+
+def _open_origin(reference: Reference, session: Session, scratch: Path) -> _Origin:
+    if reference.is_local and not reference.path.exists():
+        raise ReferenceNotFound("no such file or folder", where=str(reference.path))
+    if reference.is_local and reference.path.is_dir():
+        return _Origin(_Found(reference, "document", reference.path, "", 0, reference))
+    if reference.is_local:
+        return _Origin(_local(reference, "document", session), entry=reference.path.name)
+    [fetched] = session.fetch([Source(reference)], purpose="workflow")
+    if fetched.local is not None:
+        return _open_origin(Reference.of_path(fetched.local), session, scratch)
+    if fetched.kind == "file" and not fetched.entry:
+        found = _stored(reference, "document", fetched, session)
+        name = fetched.name or reference.name or "workflow"
+        return _Origin(found, pinned=fetched.pinned, revision=fetched.revision, licence=fetched.licence, entry=name)
+    return _open_tree(reference, fetched, session, scratch)
+
+
+def _open_tree(reference: Reference, fetched: Fetched, session: Session, scratch: Path) -> _Origin:
+    digest_of_tree = fetched.tree or fetched.sha256
+    manifest = session.store.manifest(digest_of_tree)
+    root = scratch / "tree"
+    session.store.place_tree(digest_of_tree, root)
+    files = {entry.path: (entry.sha256, entry.size) for entry in manifest.entries if entry.sha256}
+    pinned = fetched.pinned or reference
+    base = Reference(pinned.uri.partition("#")[0])
+    origin = _Origin(
+        _Found(reference, "document", root, "", 0, pinned), root=root, base=base, pinned=pinned,
+        revision=fetched.revision, label=fetched.label, licence=fetched.licence, manifest=files,
+    )  # fmt: skip
+    entry = fetched.entry.strip("/")
+    if entry and (root / entry).is_file():
+        origin.entry = entry
+        origin.main = _in_tree(origin, entry, "document")
+    elif entry:
+        if not (root / entry).is_dir():
+            raise ReferenceNotFound(f"there is no {entry!r} in it", where=str(reference))
+        origin.main.path = root / entry
+    return origin
+
+
+def _tree_of(origin: _Origin, scratch: Path) -> tuple[Path, str]:
+    """Return a folder and the entry in it, for engines to look at."""
+    if origin.root is not None:
+        return (origin.root, origin.entry) if origin.entry else (origin.main.path, "")
+    if origin.main.path.is_dir():
+        return origin.main.path, ""
+    if origin.main.reference.is_local:
+        return origin.main.path.parent, origin.main.path.name
+    folder = scratch / "main"
+    folder.mkdir(exist_ok=True)
+    name = safe_name(origin.entry)
+    (folder / name).write_bytes(origin.main.path.read_bytes())
+    return folder, name
+
+
+def _local(reference: Reference, role: Role, session: Session) -> _Found:
+    path = reference.without_fragment().path
+    try:
+        sha256, size = session.store.hash_file(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise ReferenceNotFound("no such file", where=str(path)) from error
+    return _Found(reference.without_fragment(), role, path, sha256, size, reference.without_fragment())
+
+
+def _stored(reference: Reference, role: Role, fetched: Fetched, session: Session) -> _Found:
+    path = session.store.blob(fetched.sha256)
+    if path is None:
+        raise FetchError("it has just been fetched and is no longer in the store", where=str(reference))
+    return _Found(reference, role, path, fetched.sha256, fetched.size, fetched.pinned or reference)
+
+
+def _in_tree(origin: _Origin, path: str, role: Role) -> _Found:
+    assert origin.root is not None
+    assert origin.base is not None
+    real = origin.root / path
+    if path not in origin.manifest:
+        # A link inside the tree: the store's manifest has the target's digest under the target's path.
+        target = os.path.relpath(os.path.realpath(real), os.path.realpath(origin.root))
+        if target not in origin.manifest:
+            raise ReferenceNotFound(f"there is no {path!r} in it", where=str(origin.base))
+        sha256, size = origin.manifest[target]
+    else:
+        sha256, size = origin.manifest[path]
+    reference = _with_path(origin.base, path)
+    return _Found(reference, role, real, sha256, size, reference)
+
+
+def _with_path(base: Reference, path: str) -> Reference:
+    from urllib.parse import quote
+
+    return Reference(f"{base.uri}#path={quote(os.fsencode(path))}")
+
+
+def _follow(origin: _Origin, cls: type[Engine], session: Session, allow_local: bool) -> dict[str, _Found]:
+    """Read documents until nothing new is named; return what was found, by absolute URI."""
+    found = {_key(origin.main.reference): origin.main}
+    queue = [origin.main]
+    while queue:
+        wanted: dict[str, _Wanted] = {}
+        for document in queue:
+            for item in cls.references(document.path.read_bytes(), _place(document, origin)):
+                for reference, role in _targets(document, item, origin, allow_local):
+                    where = f"{_place(document, origin)}:{item.line}"
+                    if _key(reference) not in found:
+                        absolute = bool(SCHEME.match(item.text)) or item.text.startswith("/")
+                        wanted.setdefault(_key(reference), _Wanted(reference, role, where, absolute))
+        if len(found) + len(wanted) > MAX_DOCUMENTS:
+            raise DefinitionError(
+                f"the workflow names more than {MAX_DOCUMENTS} documents", where=str(origin.main.reference)
+            )
+        new = _bring(wanted, origin, session)
+        found.update(new)
+        queue = [item for item in new.values() if item.role == "document"]
+    return found
+
+
+def _key(reference: Reference) -> str:
+    if reference.fragment.startswith("path="):
+        return reference.uri
+    return reference.without_fragment().uri
+
+
+def _place(document: _Found, origin: _Origin) -> str:
+    if origin.root is not None and document.path.is_relative_to(origin.root):
+        return str(document.path.relative_to(origin.root))
+    return str(document.path) if document.reference.is_local else str(document.reference)
+
+
+def _targets(
+    document: _Found, item: DocumentReference, origin: _Origin, allow_local: bool
+) -> Iterator[tuple[Reference, Role]]:
+    """Yield what a document's reference means: a file, or the files of a folder."""
+    text = item.text.partition("#")[0] if item.role == "document" else item.text
+    if not text:
+        return
+    where = f"{_place(document, origin)}:{item.line}"
+    foreign = not origin.main.reference.is_local
+    names_host = text.lower().startswith("file:") or (not SCHEME.match(text) and text.startswith(("/", "~")))
+    if foreign and names_host and not allow_local:
+        raise PolicyError(
+            f"a workflow from elsewhere names a file of this machine: {item.text}", where=where,
+            remedy="look at it, and give --allow-local if it may read that file",
+        )  # fmt: skip
+    if names_host:
+        reference = Reference.parse(text)
+    elif origin.root is not None and document.path.is_relative_to(origin.root) and not SCHEME.match(text):
+        path = os.fsdecode(unquote_to_bytes(text))
+        relative = posixpath.normpath(posixpath.join(str(document.path.parent.relative_to(origin.root)), path))
+        if relative == ".." or relative.startswith("../"):
+            raise PolicyError(f"it names a file outside of its repository: {item.text}", where=where)
+        assert origin.base is not None
+        reference = _with_path(origin.base, relative)
+    else:
+        reference = document.reference.join(text)
+    role: Role = "file" if item.role == "directory" else item.role
+    if item.role == "directory" or (item.role == "file" and _folder(reference, origin) is not None):
+        folder = _folder(reference, origin)
+        if folder is None:
+            return
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            part = path.relative_to(folder).as_posix()
+            if origin.root is not None and folder.is_relative_to(origin.root):
+                assert origin.base is not None
+                yield _with_path(origin.base, path.relative_to(origin.root).as_posix()), role
+            else:
+                yield Reference.of_path(folder / part), role
+        return
+    yield reference, role
+
+
+def _folder(reference: Reference, origin: _Origin) -> Path | None:
+    """Return the folder that a reference means, where it lies here."""
+    if reference.is_local:
+        return reference.path if reference.path.is_dir() else None
+    if origin.root is not None and origin.base is not None and reference.uri.startswith(origin.base.uri + "#path="):
+        path = origin.root / os.fsdecode(unquote_to_bytes(reference.fragment.removeprefix("path=")))
+        return path if path.is_dir() else None
+    return None
+
+
+def _bring(wanted: dict[str, _Wanted], origin: _Origin, session: Session) -> dict[str, _Found]:
+    """Get what is named, from this machine, from the tree, or from elsewhere all at once."""
+    new: dict[str, _Found] = {}
+    remote: dict[str, _Wanted] = {}
+    for key, item in wanted.items():
+        reference = item.reference
+        try:
+            if reference.is_local:
+                new[key] = _local(reference, item.role, session)
+            elif origin.base is not None and reference.uri.startswith(origin.base.uri + "#path="):
+                path = os.fsdecode(unquote_to_bytes(reference.fragment.removeprefix("path=")))
+                new[key] = _in_tree(origin, path, item.role)
+            else:
+                remote[key] = item
+        except ReferenceNotFound as error:
+            # A default that the user replaces need not exist, and schemas are ornament to the run.
+            if item.role in ("file", "schema"):
+                continue
+            raise DefinitionError(f"it names {error.what}: {error.where}", where=item.where) from error
+    new.update(_bring_remote(remote, origin, session))
+    for key, found in new.items():
+        found.absolute = wanted[key].absolute
+    return new
+
+
+def _bring_remote(remote: dict[str, _Wanted], origin: _Origin, session: Session) -> dict[str, _Found]:
+    behalf = None if origin.main.reference.is_local else origin.main.reference
+    needed = {key: item for key, item in remote.items() if item.role in ("document", "text")}
+    answers: dict[str, Fetched] = {}
+    if needed:
+        sources = [Source(item.reference) for item in needed.values()]
+        answers.update(zip(needed, session.fetch(sources, purpose="workflow", behalf=behalf), strict=True))
+    for key, item in remote.items():
+        if key not in needed:
+            try:
+                [answers[key]] = session.fetch([Source(item.reference)], purpose="workflow", behalf=behalf)
+            except FetchError:
+                continue
+    return {
+        key: _stored(remote[key].reference, remote[key].role, fetched, session)
+        for key, fetched in answers.items()
+        if fetched.kind == "file"
+    }
+
+
+def _lay_out(
+    reference: Reference, origin: _Origin, cls: type[Engine], recognition: Recognition, fragment: str,
+    found: dict[str, _Found],
+) -> Closure:  # fmt: skip
+    """Give every document its path in the tree."""
+    items = list(found.values())
+    paths = _paths(items, origin)
+    aliases = {}
+    for item, path in zip(items, paths, strict=True):
+        if item.absolute or path.startswith("external/") or (origin.root is None and not item.reference.is_local):
+            aliases[item.reference.uri] = path
+    documents = sorted(
+        (Document(path, i.sha256, i.size, i.pinned, i.role) for i, path in zip(items, paths, strict=True)),
+        key=lambda d: d.path,
+    )
+    return Closure(
+        reference=reference, pinned=origin.pinned or reference, engine=cls, recognition=recognition,
+        entry=paths[items.index(origin.main)], fragment=fragment, documents=tuple(documents),
+        sources={path: i.path for i, path in zip(items, paths, strict=True)}, aliases=aliases,
+        revision=origin.revision, label=origin.label, licence=origin.licence,
+    )  # fmt: skip
+
+
+def _paths(items: list[_Found], origin: _Origin) -> list[str]:
+    main = origin.main
+    if origin.root is not None:
+        return [
+            i.path.relative_to(origin.root).as_posix() if i.path.is_relative_to(origin.root) else _external(i.reference)
+            for i in items
+        ]
+    if main.reference.is_local:
+        # A default file somewhere else (`/usr/share/…`) must not pull the root of the tree up to `/`.
+        near = [i for i in items if i.reference.is_local and not (i.absolute and i.role == "file")]
+        top = Path(os.path.commonpath([i.path.parent for i in near]))
+        return [
+            i.path.relative_to(top).as_posix()
+            if i.reference.is_local and i.path.is_relative_to(top)
+            else _external(i.reference)
+            for i in items
+        ]
+    same = [i for i in items if i.reference.origin == main.reference.origin]
+    folders = [posixpath.dirname(urlsplit(i.reference.uri).path) or "/" for i in same]
+    root_path = posixpath.commonpath(folders)
+    result = []
+    for item in items:
+        if item.reference.origin != main.reference.origin:
+            result.append(_external(item.reference))
+            continue
+        path = posixpath.relpath(urlsplit(item.reference.uri).path or "/", root_path)
+        result.append("/".join(safe_name(os.fsdecode(unquote_to_bytes(part))) for part in path.split("/")))
+    return _unique(result)
+
+
+def _external(reference: Reference) -> str:
+    if reference.is_local:
+        return f"external/local/{digest(reference.uri)[:8]}/{safe_name(reference.name)}"
+    parts = urlsplit(reference.uri)
+    path = [
+        safe_name(os.fsdecode(unquote_to_bytes(part))) for part in parts.path.split("/") if part not in ("", ".", "..")
+    ]
+    return "/".join(["external", safe_name(reference.host or reference.scheme), *(path or ["index"])])
+
+
+def _unique(paths: list[str]) -> list[str]:
+    seen: set[str] = set()
+    result = []
+    for path in paths:
+        candidate, n = path, 1
+        while candidate in seen:
+            n += 1
+            stem, dot, suffix = path.rpartition(".")
+            candidate = f"{stem}_{n}{dot}{suffix}" if dot else f"{path}_{n}"
+        seen.add(candidate)
+        result.append(candidate)
+    return result
+
+
+def safe_name(name: str) -> str:
+    """Return a file name that is safe to create: one part, no control characters, at most 255 bytes, never empty."""
+    name = "".join("_" if c in "/\0" or ord(c) < 0x20 or ord(c) == 0x7F else c for c in name)
+    if name in ("", ".", ".."):
+        name = "file" + name.replace(".", "_")
+    raw = os.fsencode(name)
+    if len(raw) > 255:
+        stem, dot, suffix = raw.rpartition(b".")
+        suffix = dot + suffix if dot and len(suffix) <= 20 else b""
+        raw = (stem or raw)[: 255 - len(suffix)].decode("utf-8", "ignore").encode() + suffix
+    return os.fsdecode(raw)

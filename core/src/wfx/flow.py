@@ -1,0 +1,410 @@
+"""The whole way, from a definition to a crate: what `wfx run` does, as one function to call from Python.
+
+Each arrow is a function of its own stage's module; here they are put in order, and the run directory is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from wfx import closures, planning, running, staging
+from wfx.closures import Closure
+from wfx.definitions import Definition, inputs_as_given
+from wfx.engines import Description, Engine, StepEvent
+from wfx.errors import IntegrityError, UsageError, WfxError
+from wfx.exporting import Exporter
+from wfx.fetching import Fetched
+from wfx.planning import Plan
+from wfx.processes import EngineHost
+from wfx.records import digest
+from wfx.references import Reference
+from wfx.rundirs import RunDirectory
+from wfx.running import RunRecord
+from wfx.runs import Register
+from wfx.sandbox import Sandbox, needs_trust
+from wfx.session import Session
+from wfx.staging import Lock, StagedRun
+from wfx.values import JsonValue, Values
+from wfx.valuetypes import map_files
+
+
+class Reporter(Protocol):
+    """What is told while a run goes on; the command line shows it."""
+
+    def phase(self, text: str) -> None:
+        """A stage begins."""
+
+    def step(self, event: StepEvent) -> None:
+        """A step began or ended."""
+
+
+class Silent:
+    """Tells nothing."""
+
+    def phase(self, text: str) -> None:
+        """Ignore it."""
+
+    def step(self, event: StepEvent) -> None:
+        """Ignore it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run: everything that is not part of what is run."""
+
+    outdir: Path | None = None
+    runs: Path = Path("wfx-runs")
+    """Where run directories go that have no `outdir`."""
+    force: bool = False
+    allow_local: bool = False
+    trust: bool = False
+    stage_only: bool = False
+    export: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it."""
+
+    directory: Path
+    run: str
+    plan: Plan
+    lock: Lock
+    record: RunRecord | None = None
+    """None where it was only staged."""
+    reused: bool = False
+    """Whether the finished run of the same identity answered."""
+
+
+def describe(definition: Definition, session: Session, options: Options | None = None) -> Description:
+    """Say what a workflow is: its inputs, outputs, steps and images."""
+    with ExitStack() as stack:
+        work = _Work(definition, session, options or Options(), Silent(), stack)
+        work.describe(claim=False)
+        return work.description
+
+
+def plan_only(definition: Definition, session: Session, options: Options | None = None) -> Plan:
+    """Resolve a definition and stop there; nothing is left but what the store keeps."""
+    with ExitStack() as stack:
+        work = _Work(definition, session, options or Options(), Silent(), stack)
+        work.describe(claim=False)
+        return work.plan(probe=True)
+
+
+def run(
+    definition: Definition, session: Session, options: Options | None = None, reporter: Reporter | None = None
+) -> Outcome:
+    """Take a definition all the way; a failing workflow is an outcome with a failed record, not an exception.
+
+    The same definition with nothing changed is answered from its finished run, an interrupted one goes on, and a
+    definition whose inputs have changed gets a directory of its own. Until it is staged, a failure leaves no run
+    directory behind.
+    """
+    with ExitStack() as stack:
+        work = _Work(definition, session, options or Options(), reporter or Silent(), stack)
+        return work.run()
+
+
+def execute(path: Path, session: Session, options: Options | None = None, reporter: Reporter | None = None) -> Outcome:
+    """Run what `stage` has left in a directory."""
+    options = options or Options()
+    with ExitStack() as stack:
+        directory = RunDirectory.reopen(path)
+        stack.callback(directory.release)
+        plan, lock = directory.load("plan", Plan), directory.load("lock", Lock)
+        finished = _finished(directory, plan, lock, options)
+        if finished is not None:
+            return finished
+        sandbox = Sandbox.choose(session.config.get_str("sandbox"))
+        local = plan.workflow.reference.is_local
+        needs_trust(
+            sandboxed=sandbox.active, workflow_is_local=local, trusted=_trusted(plan.workflow.pinned, options, session)
+        )
+        engine_class = session.plugins.engine(plan.description.engine)
+        engine = engine_class(_host(directory, engine_class, sandbox, plan.workflow.aliases, session))
+        stack.callback(engine.close)
+        return _execute(directory, plan, lock, engine, sandbox, session, options, reporter or Silent())
+
+
+def _execute(
+    directory: RunDirectory, plan: Plan, lock: Lock, engine: Engine, sandbox: Sandbox, session: Session,
+    options: Options, reporter: Reporter,
+) -> Outcome:  # fmt: skip
+    """Run it, describe it, register it."""
+    exporter = session.plugins.exporter("ro-crate")()
+    if directory.state.attempts:
+        # What an earlier attempt has published is published again by this one.
+        directory.clear("outputs")
+        directory.clear("logs")
+    register = Register(session.directories.state)
+    register.add(directory)
+    reporter.phase(f"running {plan.name} with {engine.capabilities.name} {plan.description.engine_version}")
+    staged = StagedRun(directory.path, plan, lock)
+    try:
+        record = running.execute(
+            directory, staged, engine, config=session.config, sandbox=sandbox.describe(),
+            contacts=session.contacts(), on_event=reporter.step,
+        )  # fmt: skip
+    except WfxError:
+        # Whatever ended it, the directory is left as a crate that says so.
+        if directory.has("record"):
+            _describe(directory, directory.load("record", RunRecord), exporter)
+        raise
+    finally:
+        engine.close()
+    reporter.phase("describing the run as a crate")
+    _describe(directory, record, exporter)
+    if session.store.check_linked(item.sha256 for item in lock.items if item.kind == "file"):
+        raise IntegrityError(
+            "the run changed its inputs", where=str(directory.path), why="they have been set aside in the store"
+        )
+    return Outcome(directory.path, directory.state.run, plan, lock, record)
+
+
+def _describe(directory: RunDirectory, record: RunRecord, exporter: Exporter) -> None:
+    exporter.describe(record, directory.path)
+    directory.journal.append({"event": "described"})
+
+
+def _finished(directory: RunDirectory, plan: Plan, lock: Lock, options: Options) -> Outcome | None:
+    """Return the outcome of the finished run that the directory holds, if its outputs are still there."""
+    state = directory.state
+    if options.force or state.status != "completed" or state.identity != lock.identity or not directory.has("record"):
+        return None
+    record = directory.load("record", RunRecord)
+    if not (directory.path / "ro-crate-metadata.json").is_file() or not _intact(record.outputs, directory.path):
+        return None
+    return Outcome(directory.path, state.run, record.plan, record.lock, record, reused=True)
+
+
+def _intact(outputs: Values, directory: Path) -> bool:
+    """Say whether each output file is there with its size: what a stat can tell."""
+    good = True
+
+    def look(item: dict[str, JsonValue], path: tuple[str | int, ...]) -> JsonValue:
+        nonlocal good
+        location = item.get("location")
+        if isinstance(location, str) and "://" not in location:
+            try:
+                info = (directory / location).stat()
+            except OSError:
+                good = False
+            else:
+                good = good and (item.get("size") in (None, info.st_size) or item["class"] == "Directory")
+        return item
+
+    map_files(outputs, look)
+    return good
+
+
+class _Work:
+    """One definition on its way; the attributes are filled in the order of the methods."""
+
+    def __init__(
+        self, definition: Definition, session: Session, options: Options, reporter: Reporter, stack: ExitStack
+    ) -> None:
+        self.definition, self.session, self.options, self.reporter, self.stack = (
+            definition,
+            session,
+            options,
+            reporter,
+            stack,
+        )
+        self.sandbox = Sandbox.choose(session.config.get_str("sandbox"))
+        self.directory: RunDirectory | None = None
+        self.engine: Engine | None = None
+        self.closure: Closure
+        self.description: Description
+
+    # -- to the plan
+
+    def describe(self, *, claim: bool) -> None:
+        """Collect the workflow and describe it; with `claim`, a fresh run directory is taken for the engine to start in."""
+        definition, session = self.definition, self.session
+        self.reporter.phase(f"reading {definition.workflow}")
+        scratch = session.scratch()
+        self.closure = closures.collect(
+            definition.workflow,
+            session,
+            engine=definition.engine,
+            scratch=scratch,
+            allow_local=self.options.allow_local,
+        )
+        needs_trust(
+            sandboxed=self.sandbox.active, workflow_is_local=self.closure.local,
+            trusted=_trusted(self.closure.pinned, self.options, session),
+        )  # fmt: skip
+        version = self._bare_engine().version()
+        self.request = digest(
+            [
+                definition.workflow.safe(),
+                definition.fingerprint(),
+                self.closure.recognition.engine,
+                dict(definition.options),
+            ]
+        )
+        self.name = definition.name or closures.safe_name(_short_name(self.closure))
+        if claim:
+            self.directory = self._claim_fresh()
+        known = planning.known_description(self.closure, version, session)
+        if known is None:
+            self.reporter.phase(f"describing it with {self.closure.engine.capabilities.name} {version}")
+            known = self._ask_engine(scratch)
+            planning.remember_description(self.closure, version, known, session)
+        self.description = known
+
+    def _bare_engine(self) -> Engine:
+        """Return an engine for the methods that start no process."""
+        return self.closure.engine(_Bare(_settings(self.closure.engine, self.session)))  # type: ignore[arg-type]
+
+    def _ask_engine(self, scratch: Path) -> Description:
+        closure = self.closure
+        if self.directory is not None:
+            staging.place_workflow(closure.documents, closure.sources, self.directory.workflow, self.session.store)
+            host = _host(self.directory, closure.engine, self.sandbox, closure.aliases, self.session)
+            self.engine = closure.engine(host)
+            self.stack.callback(self.engine.close)
+            return self.engine.describe(closure.entry, closure.fragment)
+        settings = _settings(closure.engine, self.session)
+        aside = EngineHost.in_folder(
+            scratch / "describe", sandbox=self.sandbox, settings=settings, aliases=closure.aliases
+        )
+        staging.place_workflow(closure.documents, closure.sources, aside.tree, self.session.store)
+        engine = closure.engine(aside)
+        try:
+            return engine.describe(closure.entry, closure.fragment)
+        finally:
+            engine.close()
+
+    def plan(self, *, probe: bool) -> Plan:
+        """Resolve the inputs; everything about them is checked before anything is fetched."""
+        engine = self.engine or self._bare_engine()
+        values = self.definition.values(self.description, engine)
+        return planning.make_plan(
+            self.closure, self.description, values, engine, self.session, name=self.name, request=self.request,
+            containers=self.definition.containers or ("none",), options=dict(self.definition.options), probe=probe,
+        )  # fmt: skip
+
+    # -- to the end
+
+    def run(self) -> Outcome:
+        """Go all the way."""
+        try:
+            self.describe(claim=True)
+            plan = self.plan(probe=False)
+            self.reporter.phase(f"fetching {len(plan.files)} inputs" if plan.files else "no files to fetch")
+            fetched = staging.fetch_inputs(plan, self.session)
+            lock = staging.make_lock(plan, fetched)
+            directory = self.directory or self._claim_existing(lock)
+            self.directory = directory
+        except BaseException:
+            # Nothing half-written stays: what was fetched is in the store, the directory was ours and new.
+            if self.directory is not None and self.directory.fresh:
+                self.directory.abandon()
+            raise
+        finished = _finished(directory, plan, lock, self.options)
+        if finished is not None:
+            return finished
+        self._stage(directory, plan, lock, fetched)
+        if self.options.stage_only:
+            return Outcome(directory.path, directory.state.run, plan, lock)
+        engine = self.engine
+        if engine is None:
+            host = _host(directory, self.closure.engine, self.sandbox, self.closure.aliases, self.session)
+            engine = self.closure.engine(host)
+            self.stack.callback(engine.close)
+        return _execute(directory, plan, lock, engine, self.sandbox, self.session, self.options, self.reporter)
+
+    def _stage(self, directory: RunDirectory, plan: Plan, lock: Lock, fetched: Sequence[Fetched]) -> None:
+        self.reporter.phase(f"staging into {directory.path}")
+        if self.options.force and not directory.fresh:
+            directory.restart()
+        if directory.state.status in ("created", "planned"):
+            staging.check_space(plan, directory.path)
+            if self.engine is None:
+                directory.clear("workflow")
+                staging.place_workflow(
+                    self.closure.documents, self.closure.sources, directory.workflow, self.session.store
+                )
+            directory.clear("inputs")
+            # Hard links of the store's copies are safe only under the sandbox's read-only mount.
+            staging.place_inputs(plan, fetched, directory.path, self.session.store, link=self.sandbox.active)
+        directory.save("plan", plan)
+        directory.save("lock", lock)
+        running.write_public(directory, plan, lock)
+        given = inputs_as_given(self.definition, {item.reference.uri: item.path for item in plan.files})
+        if given is not None:
+            directory.write_atomic(*given)
+        directory.advance("staged", identity=lock.identity)
+
+    # -- the run directory
+
+    def _candidates(self) -> Iterator[Path]:
+        if self.options.outdir is not None:
+            yield self.options.outdir
+            return
+        base = self.options.runs / f"{self.name}-{self.request[:8]}"
+        yield base
+        for number in range(2, 10_000):
+            yield base.with_name(f"{base.name}-{number}")
+
+    def _claim_fresh(self) -> RunDirectory | None:
+        """Take the first candidate if nobody has used it yet."""
+        path = next(self._candidates())
+        directory = RunDirectory.claim(path, request=self.request, name=self.name)
+        if directory.fresh:
+            self.stack.callback(directory.release)
+            return directory
+        directory.release()
+        return None
+
+    def _claim_existing(self, lock: Lock) -> RunDirectory:
+        """Take the directory of this very run, or the next free one."""
+        for path in self._candidates():
+            directory = RunDirectory.claim(path, request=self.request, name=self.name)
+            if directory.fresh or directory.state.identity in (None, lock.identity):
+                self.stack.callback(directory.release)
+                return directory
+            directory.release()
+        raise UsageError(
+            f"{self.options.outdir} holds another run", why="its workflow, inputs or options differ",
+            remedy="choose another directory with -o, or remove that run with `wfx runs rm`",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Bare:
+    """A host for the methods of an engine that start no process."""
+
+    settings: dict[str, JsonValue]
+
+
+def _settings(engine: type[Engine], session: Session) -> dict[str, JsonValue]:
+    return session.config.section(f"engine.{engine.keys[0]}")
+
+
+def _host(
+    directory: RunDirectory, engine: type[Engine], sandbox: Sandbox, aliases: Mapping[str, str], session: Session
+) -> EngineHost:
+    return EngineHost.for_run(directory, sandbox=sandbox, settings=_settings(engine, session), aliases=aliases)
+
+
+def _trusted(reference: Reference, options: Options, session: Session) -> bool:
+    return options.trust or any(reference.uri.startswith(prefix) for prefix in session.config.get_list("trust"))
+
+
+def _short_name(closure: Closure) -> str:
+    if closure.fragment and closure.fragment != "main":
+        return closure.fragment
+    stem = Path(closure.entry).stem
+    if stem.lower() in ("main", "workflow", "wf", "snakefile") and closure.reference.name:
+        # Half of all workflows are called main: the folder or repository says more.
+        uri = closure.reference.uri.partition("#")[0].partition("@")[0] if closure.revision else ""
+        name = Reference(uri).name if uri else closure.reference.path.parent.name if closure.local else stem
+        return name.removesuffix(".git") or stem
+    return stem
