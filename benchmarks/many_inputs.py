@@ -52,8 +52,8 @@ with folder() as work:
     print(f"memory at 10,000 files: {memory / 1000:.0f} MB (goal 300)")
     subprocess.run([WFX, "execute", "-q", str(run)], check=True, env={**clean_home(work / "home2")})
     code = (
-        "import sys, time; from pathlib import Path; from wfx.plugins import PluginManager; from wfx.rundirs import load_record\n"
-        "from wfx.running import RunRecord; run = Path(sys.argv[1]); record = load_record(run, 'record', RunRecord)\n"
+        "import sys, time; from pathlib import Path; from wfx.plugins import PluginManager\n"
+        "from wfx.rundirs import load_record; from wfx.running import RunRecord; run = Path(sys.argv[1]); record = load_record(run, 'record', RunRecord)\n"
         "exporter = PluginManager().exporter('ro-crate')(); t = time.perf_counter(); exporter.describe(record, run)\n"
         "print(f'crate of 10,000 files written in {time.perf_counter() - t:.2f} s (goal 3)')"
     )

@@ -337,13 +337,12 @@ def _targets(
         folder = _folder(reference, origin)
         if folder is None:
             return
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            part = path.relative_to(folder).as_posix()
+        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
             if origin.root is not None and folder.is_relative_to(origin.root):
                 assert origin.base is not None
-                yield _with_path(origin.base, path.relative_to(origin.root).as_posix()), role
+                yield _with_path(origin.base, file.relative_to(origin.root).as_posix()), role
             else:
-                yield Reference.of_path(folder / part), role
+                yield Reference.of_path(file), role
         return
     yield reference, role
 

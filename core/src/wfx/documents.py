@@ -1,24 +1,25 @@
 """YAML and JSON from anywhere, read safely and with the line of every value.
 
-Values are built from PyYAML's node graph (the C parser's), because that is where an alias is still one node: each
-expansion is counted before it is made, so that a bomb of nested aliases is an error and not a full memory. Timestamps
-stay text, as in CWL; duplicate keys, unknown tags, NaN and infinities are refused. JSON is read by `json`, with the
-same limits.
+Every limit is held while reading: size, number of values (an alias counts for all that it stands for) and depth.
+Duplicate keys, unknown tags, NaN and infinities are refused, timestamps stay text, as in CWL. JSON is read by `json`,
+YAML by `wfx.yamlvalues`.
 """
 
 from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from wfx.errors import DocumentError
 from wfx.values import JsonValue
 
 if TYPE_CHECKING:
-    import yaml
+    from wfx.yamlvalues import Outline
 
 Path = tuple[str | int, ...]
 
@@ -28,8 +29,10 @@ class Limits:
     """How much of a text is read before it is taken for an attack."""
 
     bytes: int = 64 * 2**20
-    nodes: int = 2_000_000
-    """Values after the expansion of aliases."""
+    yaml_bytes: int = 16 * 2**20
+    """Of YAML, whose parser keeps several copies of a long scalar: 130,000 files with their checksums."""
+    nodes: int = 1_000_000
+    """Values after the expansion of aliases; keys do not count."""
     depth: int = 100
 
 
@@ -39,62 +42,68 @@ class LoadedDocument:
 
     name: str
     value: JsonValue
-    _text: str
-    _root: yaml.Node | None = field(default=None, repr=False)
+    _text: str = field(repr=False)
+    _outline: Outline | None = field(default=None, repr=False)
 
     def line(self, path: Path) -> int:
         """Return the line, from 1, of the value at `path`, or of the nearest part around it that there is."""
-        node = self._node()
+        if self._outline is None:
+            from wfx.yamlvalues import Outline, outline
+
+            # Lines serve messages only, so they are looked for only then. JSON is YAML, but for a few odd escapes.
+            try:
+                self._outline = outline(self._text, self.name)
+            except DocumentError:
+                self._outline = Outline(1)
+        place = self._outline
         for part in path:
-            inner = _child(node, part)
+            inner = place.part(part)
             if inner is None:
                 break
-            node = inner
-        return _line(node) if node is not None else 1
+            place = inner
+        return place.line
 
     def where(self, path: Path) -> str:
         """Return `name:line` of the value at `path`."""
         return f"{self.name}:{self.line(path)}"
 
-    def _node(self) -> yaml.Node | None:
-        if self._root is None:
-            # Of a JSON text the lines are needed only for messages, so its nodes are made only then.
-            try:
-                self._root = _compose(self._text, self.name)
-            except DocumentError:
-                return None
-        return self._root
-
 
 def load_document(data: bytes, name: str, *, limits: Limits = Limits()) -> LoadedDocument:
     """Read one YAML or JSON document. Raises DocumentError with `name:line` and the reason."""
-    if len(data) > limits.bytes:
-        raise DocumentError(
-            f"the document has {len(data) / 1e6:.0f} MB",
-            where=name,
-            why=f"more than {limits.bytes / 1e6:.0f} MB are not read",
-        )
+    _refuse_size(len(data), limits.bytes, name)
     text = _decode(data, name)
     if text.lstrip()[:1] in ("{", "["):
         value = _load_json(text, name, limits)
         if value is not _NOT_JSON:
             return LoadedDocument(name, value, text)
-    root = _compose(text, name, limits)
-    return LoadedDocument(name, _build(root, name, limits), text, root)
+    _refuse_size(len(data), limits.yaml_bytes, name, " of YAML", "write it as JSON")
+    from wfx.yamlvalues import Builder
+
+    return LoadedDocument(name, Builder(name, limits.nodes, limits.depth).read(text), text)
 
 
 _NOT_JSON: Any = object()
+
+
+def _refuse_size(size: int, limit: int, name: str, kind: str = "", remedy: str | None = None) -> None:
+    if size > limit:
+        raise DocumentError(
+            f"the document has {size / 1e6:.0f} MB", where=name, why=f"more than {limit / 1e6:.0f} MB{kind} are not read",
+            remedy=remedy,
+        )  # fmt: skip
 
 
 def _decode(data: bytes, name: str) -> str:
     encoding = "utf-8"
     for mark, found in (
         (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF32_LE, "utf-32"),
         (codecs.BOM_UTF16_LE, "utf-16"),
         (codecs.BOM_UTF16_BE, "utf-16"),
     ):
         if data.startswith(mark):
             encoding = found
+            break
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -104,233 +113,99 @@ def _decode(data: bytes, name: str) -> str:
 
 # -- JSON
 
+# The quantifiers are possessive: a long string would else need a hundred times its size to match.
+STRING = r'"(?:[^"\\]++|\\.)*+"?'
+MARKS = re.compile(rf"{STRING}|([\[{{,])", re.S)
+ALL_BUT_BRACKETS = re.compile(rf"{STRING}|[^\"\[\]{{}}]++", re.S)
+SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+# Those that stand for a byte of a path that is not UTF-8 (PEP 383) are kept.
+LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+# A text in YAML's flow style departs from JSON at its first key or value.
+FLOW_STYLE_SHOWS = 4096
+
 
 def _load_json(text: str, name: str, limits: Limits) -> JsonValue:
     """Return the value, or `_NOT_JSON` where the text may still be YAML's flow style."""
-    if _json_depth(text) > limits.depth:
-        raise DocumentError(f"it is nested deeper than {limits.depth}", where=name)
+    _refuse_many(text, name, limits)
 
     def pairs(items: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         result = dict(items)
         if len(result) < len(items):
-            seen: set[str] = set()
-            twice = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-            raise DocumentError(f"the key {twice!r} stands there twice", where=f"{name}:{_line_of_key(text, twice)}")
+            raise _twice(text, name, limits, items)
         return result
 
     def constant(word: str) -> JsonValue:
-        raise DocumentError(f"{word} is no JSON number", where=f"{name}:{text[: text.find(word)].count(chr(10)) + 1}")
+        raise DocumentError(f"{word} is no JSON number", where=f"{name}:{_line_outside_strings(text, word)}")
+
+    def number(digits: str) -> float:
+        value = float(digits)
+        if not math.isfinite(value):
+            where = f"{name}:{_line_outside_strings(text, digits)}"
+            raise DocumentError(f"the number {digits[:60]} is too large", where=where)
+        return value
 
     try:
-        value: JsonValue = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        value: JsonValue = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
     except json.JSONDecodeError as error:
-        if name.lower().endswith((".json", ".jsonld", ".ga")):
+        if name.lower().endswith((".json", ".jsonld", ".ga")) or error.pos > FLOW_STYLE_SHOWS:
             raise DocumentError(
                 f"it is not valid JSON: {error.msg}", where=f"{name}:{error.lineno}", why=f"at column {error.colno}"
             ) from error
         return _NOT_JSON  # type: ignore[no-any-return]
-    except ValueError as error:  # an integer of more digits than Python reads
-        raise DocumentError(str(error), where=name) from error
+    except RecursionError as error:
+        raise DocumentError(f"it is nested deeper than {limits.depth}", where=name) from error
+    except ValueError as error:
+        raise DocumentError("a number has too many digits", where=name, why="Python reads 4300") from error
+    if SURROGATE_ESCAPE.search(text) and _has_lone_surrogate(value):
+        match = SURROGATE_ESCAPE.search(text)
+        assert match is not None
+        raise DocumentError("half of a surrogate pair is no character", where=f"{name}:{_line_at(text, match.start())}")
     return value
 
 
-def _json_depth(text: str) -> int:
-    """Return how deep brackets nest outside of strings, without recursion."""
-    depth = deepest = 0
-    for match in re.finditer(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', text, re.S):
-        mark = match[0]
-        if mark in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in "]}":
-            depth -= 1
-    return deepest
+def _refuse_many(text: str, name: str, limits: Limits) -> None:
+    """Refuse too many values and too deep nesting before anything is built."""
+    if text.count(",") + text.count("[") + text.count("{") > limits.nodes:
+        marks = (match for match in MARKS.finditer(text) if match[1])
+        if next(islice(marks, limits.nodes, None), None) is not None:
+            raise DocumentError(f"it has more than {limits.nodes} values", where=name)
+    brackets = ALL_BUT_BRACKETS.sub("", text)
+    for _ in range(limits.depth):
+        # Each round takes the innermost level away; of a broken text something stays, and `json` says what is wrong.
+        fewer = brackets.replace("[]", "").replace("{}", "")
+        if len(fewer) == len(brackets):
+            return
+        brackets = fewer
+    if "[]" in brackets or "{}" in brackets:
+        raise DocumentError(f"it is nested deeper than {limits.depth}", where=name)
 
 
-def _line_of_key(text: str, key: str) -> int:
-    places = [m.start() for m in re.finditer(re.escape(json.dumps(key)) + r"\s*:", text)]
-    return text[: places[1] if len(places) > 1 else 0].count("\n") + 1
-
-
-# -- YAML
-
-
-def _compose(text: str, name: str, limits: Limits = Limits()) -> yaml.Node:
-    import yaml
+def _twice(text: str, name: str, limits: Limits, items: list[tuple[str, JsonValue]]) -> DocumentError:
+    from wfx.yamlvalues import Builder
 
     try:
-        from yaml import CSafeLoader as Loader
-    except ImportError:  # a PyYAML built without libyaml reads the same, more slowly
-        from yaml import SafeLoader as Loader  # type: ignore[assignment]
-
-    _refuse_depth(text, name, limits)
-    loader = Loader(text)
-    try:
-        node = loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else 1
-        raise DocumentError(
-            f"it is not valid YAML: {error.problem or error.context}", where=f"{name}:{line}",
-            why=f"at column {mark.column + 1}" if mark is not None else None,
-        ) from error  # fmt: skip
-    except yaml.YAMLError as error:
-        raise DocumentError(f"it is not valid YAML: {error}", where=name) from error
-    except RecursionError as error:
-        raise DocumentError(f"it is nested deeper than {limits.depth}", where=name) from error
-    finally:
-        loader.dispose()
-    if node is None:
-        raise DocumentError("the document is empty", where=name)
-    return node
+        # Only the events know the lines; JSON is YAML.
+        Builder(name, limits.nodes, limits.depth).read(text)
+    except DocumentError as error:
+        if "twice" in error.what:
+            return error
+    seen: set[str] = set()
+    key = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    return DocumentError(f"the key {key[:60]!r} stands there twice", where=name)
 
 
-def _refuse_depth(text: str, name: str, limits: Limits) -> None:
-    """Refuse deep nesting before the composer, which recurses in C, meets it: count it from the events."""
-    import yaml
-
-    # Depth needs as many openings: texts that cannot nest deeply are not scanned twice.
-    most = text.count("[") + text.count("{")
-    indents = {len(m[0]) for m in re.finditer(r"^[ \-?]*", text, re.M)}
-    if most + len(indents) + max((m.count("-") + m.count("?") for m in _markers(text)), default=0) <= limits.depth:
-        return
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
-    depth = 0
-    try:
-        while loader.check_event():
-            event = loader.get_event()
-            if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-                depth += 1
-                if depth > limits.depth:
-                    raise DocumentError(f"it is nested deeper than {limits.depth}", where=f"{name}:{_line(event)}")
-            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-                depth -= 1
-    except yaml.YAMLError:
-        return  # the composer says it with its place
-    finally:
-        loader.dispose()
+def _line_outside_strings(text: str, word: str) -> int:
+    pattern = re.compile(rf"{STRING}|({re.escape(word)})", re.S)
+    return next((_line_at(text, match.start()) for match in pattern.finditer(text) if match[1]), 1)
 
 
-def _line(item: yaml.Node | yaml.Event) -> int:
-    mark = item.start_mark
-    return int(mark.line) + 1 if mark is not None else 1
+def _line_at(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
 
 
-def _markers(text: str) -> list[str]:
-    return re.findall(r"^[ \-?]+", text, re.M)
-
-
-def _build(root: yaml.Node, name: str, limits: Limits) -> JsonValue:
-    """Build the value of a node graph without recursion limits in the way: depth is bounded before."""
-    import yaml
-
-    count = 0
-
-    def where(node: yaml.Node) -> str:
-        return f"{name}:{_line(node)}"
-
-    def build(node: yaml.Node, open_nodes: frozenset[int]) -> JsonValue:
-        nonlocal count
-        count += 1
-        if count > limits.nodes:
-            raise DocumentError(
-                f"it has more than {limits.nodes} values", where=where(node), why="aliases multiply, or it is too large"
-            )
-        if isinstance(node, yaml.ScalarNode):
-            return _scalar(node, where(node))
-        if id(node) in open_nodes:
-            raise DocumentError("an alias contains itself", where=where(node))
-        if len(open_nodes) > limits.depth:
-            raise DocumentError(f"it is nested deeper than {limits.depth}", where=where(node))
-        inside = open_nodes | {id(node)}
-        if isinstance(node, yaml.SequenceNode):
-            if node.tag != "tag:yaml.org,2002:seq":
-                raise DocumentError(f"the tag {node.tag!r} is not known", where=where(node))
-            return [build(item, inside) for item in node.value]
-        if node.tag != "tag:yaml.org,2002:map":
-            raise DocumentError(f"the tag {node.tag!r} is not known", where=where(node))
-        result: dict[str, JsonValue] = {}
-        merged: dict[str, JsonValue] = {}
-        lines: dict[str, int] = {}
-        for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                parts = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
-                for part in parts:
-                    value = build(part, inside)
-                    if not isinstance(value, dict):
-                        raise DocumentError("only a mapping can be merged with <<", where=where(part))
-                    merged = {**value, **merged}
-                continue
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise DocumentError("a key is a list or a mapping", where=where(key_node))
-            # `null:`, `yes:` and `1:` are the texts that a person wrote as a name.
-            key = key_node.value
-            if key in result:
-                raise DocumentError(
-                    f"the key {key!r} stands there twice", where=where(key_node), why=f"first on line {lines[key]}"
-                )
-            lines[key] = _line(key_node)
-            result[key] = build(value_node, inside)
-        return {**merged, **result} if merged else result
-
-    return build(root, frozenset())
-
-
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$")
-
-
-def _scalar(node: yaml.ScalarNode, where: str) -> JsonValue:
-    tag, text = node.tag.removeprefix("tag:yaml.org,2002:"), node.value
-    if tag in ("str", "timestamp", "value", "binary"):
-        return str(text)
-    if tag == "null":
-        return None
-    if tag == "bool":
-        return text.lower() in ("yes", "true", "on")
-    try:
-        if tag == "int":
-            return _integer(text)
-        if tag == "float":
-            return _float(text, where)
-    except ValueError:
-        return str(text)
-    raise DocumentError(f"the tag {node.tag!r} is not known", where=where)
-
-
-def _integer(text: str) -> int | str:
-    plain = text.replace("_", "")
-    sign, digits = (-1, plain[1:]) if plain.startswith("-") else (1, plain.lstrip("+"))
-    if ":" in digits:
-        # YAML 1.1 reads 12:30:45 as a number to the base 60; nobody who writes workflows means that.
-        return text
-    if digits.startswith("0b"):
-        return sign * int(digits[2:], 2)
-    if digits.startswith("0x"):
-        return sign * int(digits[2:], 16)
-    if digits.startswith("0") and len(digits) > 1:
-        return sign * int(digits, 8)
-    return sign * int(digits)
-
-
-def _float(text: str, where: str) -> float | str:
-    if ":" in text:
-        return text
-    if text.lower().lstrip("+-") in (".inf", ".nan"):
-        raise DocumentError(f"{text} is no JSON number", where=where)
-    return float(text.replace("_", ""))
-
-
-def _child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:
-    value = getattr(node, "value", None)
-    if not isinstance(value, list):
-        return None
-    if isinstance(part, int):
-        if 0 <= part < len(value) and not isinstance(value[part], tuple):
-            item: yaml.Node = value[part]
-            return item
-        return None
-    for item in value:
-        if isinstance(item, tuple) and getattr(item[0], "value", None) == part:
-            found: yaml.Node = item[1]
-            return found
-    return None
+def _has_lone_surrogate(value: JsonValue) -> bool:
+    if isinstance(value, str):
+        return LONE_SURROGATE.search(value) is not None
+    if isinstance(value, dict):
+        return any(_has_lone_surrogate(key) or _has_lone_surrogate(item) for key, item in value.items())
+    return isinstance(value, list) and any(_has_lone_surrogate(item) for item in value)

@@ -141,8 +141,8 @@ def _execute(
         # What an earlier attempt has published is published again by this one.
         directory.clear("outputs")
         directory.clear("logs")
-    register = Register(session.directories.state)
-    register.add(directory)
+    digests = {item.sha256 for item in lock.items} | {item.sha256 for item in plan.workflow.documents}
+    Register(session.directories.state).enter(directory, str(plan.workflow.reference), digests)
     reporter.phase(f"running {plan.name} with {engine.capabilities.name} {plan.description.engine_version}")
     staged = StagedRun(directory.path, plan, lock)
     try:

@@ -49,6 +49,7 @@ class Redactor:
             self._secrets.add(secret)
 
     def __call__(self, text: str) -> str:
+        """Return the text without secrets."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, MARK)
         text = HEADER.sub(rf"\1\2{MARK}", text)

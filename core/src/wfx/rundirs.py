@@ -243,7 +243,7 @@ class RunDirectory:
             temporary = f".wfx-{uuid.uuid4().hex[:12]}"
             try:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                with open(os.open(temporary, flags, 0o666, dir_fd=folder), "wb") as file:  # noqa: PTH123
+                with open(os.open(temporary, flags, 0o666, dir_fd=folder), "wb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -260,12 +260,13 @@ class RunDirectory:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
+        # First of all, so that a crash in the middle leaves no run that says it is complete.
+        self._update(run=str(uuid.uuid4()), status="created", created=now(), identity=None, attempts=0)
         with machine_errors():
             for folder in (*FOLDERS, f"{STATE}/engine", f"{STATE}/tmp"):  # noqa: S108 (below .wfx)
                 self.clear(folder)
             for kind in ("journal.jsonl", "record.json", "plan.json", "lock.json"):
                 (self.state_folder / kind).unlink(missing_ok=True)
-        self._update(run=str(uuid.uuid4()), status="created", created=now(), identity=None, attempts=0)
         self.journal.append({"event": "created", "name": self.state.name, "request": self.state.request})
 
     def has(self, kind: str) -> bool:
@@ -346,7 +347,7 @@ def _remove(path: Path) -> None:
     def retry(function: Any, name: str, _: Any) -> None:
         for folder in (str(Path(name).parent), name):
             if stat.S_ISDIR(os.lstat(folder).st_mode):
-                os.chmod(folder, 0o700)  # noqa: PTH101
+                os.chmod(folder, 0o700)
         if function in (os.open, os.scandir, os.lstat):
             shutil.rmtree(name, onerror=retry)
         else:

@@ -17,7 +17,7 @@ daemon cannot get away by forking twice or by a session of its own; elsewhere th
 It imports as little as it can (no json, no subprocess): a run waits for its start.
 """
 
-# ruff: noqa: SIM105, UP031, PTH208 (contextlib and pathlib cost milliseconds; braces are JSON's)
+# ruff: noqa: SIM105, UP031 (contextlib and pathlib cost milliseconds; braces are JSON's)
 
 import marshal
 import os
@@ -218,7 +218,7 @@ def _processes() -> dict[int, tuple[int, str]]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 (pathlib costs 6 ms of every start)
+                with open(f"/proc/{name}/stat", "rb") as file:
                     text = file.read()
             except OSError:
                 continue  # it has just ended

@@ -143,7 +143,7 @@ def _number(text: str, cls: type[int] | type[float]) -> int | float | None:
 
 def _parse_union(text: str, kind: ValueType) -> JsonValue:
     simple = ("boolean", "int", "float", "enum")
-    alternatives = kind.alternatives or tuple(ValueType(k) for k in ("int", "float", "string"))  # type: ignore[arg-type]
+    alternatives = kind.alternatives or tuple(ValueType(k) for k in ("int", "float", "string"))
     order = sorted(alternatives, key=lambda t: (t.kind == "string", t.kind not in simple, t.kind == "null"))
     if text in ("null", "") and kind.optional and not any(t.kind == "string" for t in alternatives):
         return None

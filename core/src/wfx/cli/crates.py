@@ -21,7 +21,7 @@ def export(run: str, form: str, output: Path | None, as_json: bool, level: int) 
     from wfx.runs import Register
 
     with open_session(level=level) as (session, _):
-        crate = Register(session.directories.state).directory(run)
+        crate = Register(session.directories.state).find(run).directory
         exporter = session.plugins.exporter(form)()
         target = output or Path.cwd() / f"{crate.resolve().name}{exporter.suffix}"
         if target.exists() or target.is_symlink():
@@ -48,7 +48,7 @@ def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
     with open_session(level=level) as (session, _):
         path = Path(crate)
         if not path.exists():
-            path = Register(session.directories.state).directory(crate)
+            path = Register(session.directories.state).find(crate).directory
         findings = session.plugins.exporter("ro-crate")().check(path)
     faults = [f for f in findings if f.severity == "error" or (strict and f.severity == "warning")]
     if as_json:

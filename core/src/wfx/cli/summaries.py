@@ -43,7 +43,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     for item in plan.files[:MOST]:
         size = item.known_size if item.known_size is not None else item.expected.size
         digest = item.expected.sha256 or item.known_sha256
-        yield f"  {item.path}  {show_size(size) if size is not None else 'size unknown'}  {'sha256 ' + digest[:12] if digest else 'not fetched yet'}  {item.reference}"
+        shown = show_size(size) if size is not None else "size unknown"
+        yield f"  {item.path}  {shown}  {'sha256 ' + digest[:12] if digest else 'not fetched yet'}  {item.reference}"
     if len(plan.files) > MOST:
         yield f"  and {len(plan.files) - MOST} more"
     hosts = sorted({item.host for item in plan.files if item.host})

@@ -56,14 +56,21 @@ class Usage:
 
 
 def verify(
-    store: Store, *, incremental: bool = False, older_than: float = 30 * DAY, tell: Callable[[int], None] = lambda count: None
+    store: Store,
+    *,
+    incremental: bool = False,
+    older_than: float = 30 * DAY,
+    tell: Callable[[int], None] = lambda count: None,
 ) -> VerifyReport:
     """Read every blob and compare it with its name; what differs goes to quarantine and is fetched again when needed.
 
     `incremental` leaves out what was verified within `older_than` seconds, so that an interrupted check goes on.
     """
     report = VerifyReport()
-    rows = {str(r[0]): (int(str(r[1])), r[2], r[3]) for r in store.index.all("select sha256, size, added, verified from blobs")}
+    rows = {
+        str(r[0]): (int(str(r[1])), r[2], r[3])
+        for r in store.index.all("select sha256, size, added, verified from blobs")
+    }
     verified: list[tuple[float, str]] = []
     since = 0
     now = time.time()
@@ -118,7 +125,9 @@ def gc(store: Store, keep: Iterable[str], *, older_than: float = 30 * DAY, dry_r
     report = GcReport()
     with store.locked("store-in-use", wait=False) as alone:
         if not alone:
-            raise MachineError("the store is in use", where=str(store.root), remedy="wait until the other wfx has finished")
+            raise MachineError(
+                "the store is in use", where=str(store.root), remedy="wait until the other wfx has finished"
+            )
         kept = set(keep)
         for sha256 in list(kept):
             kept |= _of_manifest(store, sha256)

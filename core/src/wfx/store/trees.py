@@ -59,7 +59,7 @@ class Manifest:
 
 
 def scan(root: Path, hash_file: Callable[[Path], tuple[str, int]]) -> Manifest:
-    """Read a folder into a manifest. Raises PolicyError for links that leave it, special files and names that are too long."""
+    """Read a folder into a manifest. Raises PolicyError for links that leave it, special files and overlong names."""
     entries = []
     for path, relative in _walk(root):
         info = path.lstat()
