@@ -53,7 +53,8 @@ with folder() as work:
     subprocess.run([WFX, "execute", "-q", str(run)], check=True, env={**clean_home(work / "home2")})
     code = (
         "import sys, time; from pathlib import Path; from wfx.plugins import PluginManager\n"
-        "from wfx.rundirs import load_record; from wfx.running import RunRecord; run = Path(sys.argv[1]); record = load_record(run, 'record', RunRecord)\n"
+        "from wfx.rundirs import load_record; from wfx.running import RunRecord\n"
+        "run = Path(sys.argv[1]); record = load_record(run, 'record', RunRecord)\n"
         "exporter = PluginManager().exporter('ro-crate')(); t = time.perf_counter(); exporter.describe(record, run)\n"
         "print(f'crate of 10,000 files written in {time.perf_counter() - t:.2f} s (goal 3)')"
     )

@@ -77,11 +77,13 @@ class Session:
         """
         from wfx.downloading import FetchSettings, fetch
 
-        net = self.net.on_behalf_of(behalf) if behalf is not None else self.net
+        net = self.net.on_behalf_of(behalf, purpose) if behalf is not None else self.net
         settings = FetchSettings(
             jobs=self.config.get_int("fetch.jobs"),
             connections=self.config.get_int("fetch.connections"),
             retries=self.config.get_int("fetch.retries"),
+            low_speed_time=self.config.get_float("fetch.low_speed_time"),
+            max_bytes=self.config.get_int("fetch.max_bytes"),
         )
         return fetch(
             sources, store=self.store, net=net, plugins=self.plugins, progress=self.progress, settings=settings,

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from wfx.errors import IntegrityError, MachineError
 from wfx.records import decode, encode
 from wfx.references import Reference
-from wfx.store.copying import How, place, sync_file_system
+from wfx.store.copying import How, place, sync_file, sync_file_system
 from wfx.store.index import Index
 from wfx.store.trees import Manifest, TreeEntry, scan
 
@@ -38,6 +38,7 @@ __all__ = ["Known", "Manifest", "Store", "TreeEntry", "hash_bytes_of"]
 # A file that was written this short before it was hashed can change again without its times telling (git's rule).
 RACY_SECONDS = 2.0
 GROUP_FILES = 2000
+FEW_FILES = 8
 GROUP_BYTES = 256 * 2**20
 
 
@@ -251,11 +252,7 @@ class Store:
                 if len(self._group) >= GROUP_FILES or self._group_bytes >= GROUP_BYTES:
                     self._flush()
                 return
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_file(temporary)
         self._commit([pending])
 
     @contextlib.contextmanager
@@ -283,8 +280,13 @@ class Store:
 
     def _flush(self) -> None:
         pending, self._group, self._group_bytes = self._group or [], [], 0
-        if pending:
+        if len(pending) > FEW_FILES:
             sync_file_system(self.root)
+        else:
+            # What else is waiting to be written on this disk is not ours to wait for.
+            for item in pending:
+                sync_file(item.temporary)
+        if pending:
             self._commit(pending)
 
     def _commit(self, pending: list[_Pending]) -> None:

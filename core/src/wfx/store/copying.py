@@ -85,6 +85,15 @@ def _copy(read: int, write: int) -> None:
             view = view[os.write(write, view) :]
 
 
+def sync_file(path: Path) -> None:
+    """Bring a file's bytes to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_file_system(folder: Path) -> None:
     """Bring everything written to the file system of `folder` to the disk: one call for a thousand files."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,0 +1,411 @@
+"""Real git servers on loopback, with repositories that have everything in them, and with faults.
+
+::
+
+    repository = make_repository(tmp_path / "served" / "one.git", {"README": b"hello"}, tag="v1")
+    with GitHttp(tmp_path / "served", user="ann", password="secret") as server:
+        fetch(f"git+{server.url}/one.git@v1")
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import http.server
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from wfx.testing.processes import wait_until
+
+LFS_TYPE = "application/vnd.git-lfs+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Executable:
+    """A file with the executable bit."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Symlink:
+    """A symbolic link."""
+
+    target: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Submodule:
+    """The commit of another repository; `url` goes into `.gitmodules` as it stands, None leaves it out."""
+
+    url: str | None
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """A file kept by git LFS: its pointer is committed; serve the content with `GitHttp(lfs=…)`."""
+
+    content: bytes
+
+    @property
+    def oid(self) -> str:
+        """SHA-256 of the content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def pointer(self) -> bytes:
+        """The pointer's bytes."""
+        return (
+            f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.oid}\nsize {len(self.content)}\n"
+        ).encode()
+
+
+File = bytes | Executable | Symlink | Submodule | Large
+
+
+@dataclass(slots=True)
+class Repository:
+    """A bare repository that can be committed to without a work tree."""
+
+    path: Path
+    commits: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The address as a local one."""
+        return f"file://{self.path}"
+
+    @property
+    def head(self) -> str:
+        """The latest commit that was made here."""
+        return self.commits[-1]
+
+    def git(self, *arguments: str, stdin: bytes | None = None) -> str:
+        """Run git in the repository, deaf to the settings of whoever runs the tests."""
+        return _git(self.path, arguments, stdin)
+
+    def commit(
+        self, files: Mapping[str, File], branch: str = "main", parent: str | None = None, message: str = "A commit"
+    ) -> str:
+        """Commit exactly these files on a branch; `parent` None continues it, "" begins anew (a forced push)."""
+        if parent is None:
+            with contextlib.suppress(subprocess.CalledProcessError):
+                parent = self.git("rev-parse", "--verify", "-q", f"refs/heads/{branch}")
+        tree = self.tree(files)
+        commit = self.git("commit-tree", tree, *(("-p", parent) if parent else ()), "-m", message)
+        self.git("update-ref", f"refs/heads/{branch}", commit)
+        self.commits.append(commit)
+        return commit
+
+    def tree(self, files: Mapping[str, File]) -> str:
+        """Write a tree and return its id; names are as the file system's, with surrogates for odd bytes."""
+        files = dict(files)
+        modules = {path: file for path, file in files.items() if isinstance(file, Submodule) and file.url is not None}
+        if modules and ".gitmodules" not in files:
+            files[".gitmodules"] = "".join(
+                f'[submodule "{path}"]\n\tpath = {path}\n\turl = {module.url}\n' for path, module in modules.items()
+            ).encode()
+        large = [path for path, file in files.items() if isinstance(file, Large)]
+        if large and ".gitattributes" not in files:
+            files[".gitattributes"] = "".join(
+                f'"{path}" filter=lfs diff=lfs merge=lfs -text\n' for path in large
+            ).encode()
+        root: dict[bytes, object] = {}
+        for path, file in files.items():
+            *folders, name = os.fsencode(path).split(b"/")
+            here = root
+            for one in folders:
+                here = here.setdefault(one, {})  # type: ignore[assignment]
+            here[name] = file
+        return self._tree(root)
+
+    def _tree(self, folder: Mapping[bytes, object]) -> str:
+        lines = []
+        for name, content in folder.items():
+            if isinstance(content, dict):
+                lines.append((name + b"/", b"40000", self._tree(content), name))
+            elif isinstance(content, Submodule):
+                lines.append((name, b"160000", content.commit, name))
+            elif isinstance(content, Symlink):
+                lines.append((name, b"120000", self.blob(content.target), name))
+            elif isinstance(content, Executable):
+                lines.append((name, b"100755", self.blob(content.content), name))
+            elif isinstance(content, Large):
+                lines.append((name, b"100644", self.blob(content.pointer), name))
+            else:
+                assert isinstance(content, bytes)
+                lines.append((name, b"100644", self.blob(content), name))
+        # By hand: `mktree` refuses the names that a hostile repository would have.
+        raw = b"".join(
+            mode + b" " + name + b"\0" + bytes.fromhex(object_id) for _, mode, object_id, name in sorted(lines)
+        )  # fmt: skip
+        return self.git("hash-object", "-t", "tree", "-w", "--stdin", "--literally", stdin=raw)
+
+    def blob(self, content: bytes) -> str:
+        """Write a blob and return its id."""
+        return self.git("hash-object", "-w", "--stdin", stdin=content)
+
+    def tag(self, name: str, target: str | None = None, *, annotated: bool = True) -> str:
+        """Tag a commit, by default the latest; return the id that the tag itself has."""
+        target = target or self.head
+        self.git("tag", "-f", *(("-a", "-m", name) if annotated else ()), name, target)
+        return self.git("rev-parse", f"refs/tags/{name}")
+
+
+def make_repository(
+    folder: Path, files: Mapping[str, File], tag: str | None = None, branch: str = "main"
+) -> Repository:
+    """Make a bare repository with one commit of the files, and an annotated tag if one is named."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _git(folder.parent, ("init", "-q", "--bare", "--template=", f"--initial-branch={branch}", os.fspath(folder)))
+    repository = Repository(folder)
+    # Servers of the hosts allow both.
+    repository.git("config", "uploadpack.allowFilter", "true")
+    repository.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    repository.commit(files, branch)
+    if tag:
+        repository.tag(tag)
+    return repository
+
+
+def _environment() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    person = {"NAME": "Ann", "EMAIL": "ann@example.org", "DATE": "2024-01-01T00:00:00Z"}
+    return kept | {
+        "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C",
+        **{f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in person.items()},
+    }  # fmt: skip
+
+
+def _git(folder: Path, arguments: tuple[str, ...], stdin: bytes | None = None) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, input=stdin, capture_output=True, env=_environment(), check=True, timeout=60
+    )  # fmt: skip
+    return done.stdout.decode("utf-8", "surrogateescape").strip()
+
+
+class GitDaemon:
+    """`git daemon` for all repositories in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """`git://host:port`, without a slash at its end."""
+        return f"git://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            ["git", "daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1", f"--port={self.port}",
+             f"--base-path={self.folder}", os.fspath(self.folder)],
+            env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        wait_until(lambda: _listens(self.port), "git daemon listens")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the server and what it started."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that a server got."""
+
+    method: str
+    target: str
+    authorization: str | None
+
+
+class GitHttp:
+    """Smart HTTP for all repositories in a folder, by `git http-backend`, with git LFS and with faults.
+
+    `user` and `password` ask for Basic authentication; `lfs` holds large files by oid, None has no LFS at all;
+    `version` 0 speaks the protocol of before 2018, in which a server can refuse commits that no branch names;
+    `status` answers everything so; `cut` ends each pack after so many bytes.
+    """
+
+    def __init__(
+        self, folder: Path, *, user: str = "", password: str = "", lfs: Mapping[str, bytes] | None = None,
+        version: int = 2, status: int | None = None, cut: int | None = None, location: str = "",
+    ) -> None:  # fmt: skip
+        self.folder, self.user, self.password, self.lfs = folder, user, password, lfs
+        self.version, self.status, self.cut, self.location = version, status, cut, location
+        self.requests: list[Request] = []
+        self.on_request: Callable[[Request], None] = lambda _: None
+        self._server: http.server.ThreadingHTTPServer | None = None
+        self._thread: threading.Thread | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """`http://host:port`, without a slash at its end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        owner = self
+
+        class Handler(_Handler):
+            served = owner
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+            self._server = None
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    served: GitHttp
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        self._answer(self._body())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        whole = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            whole += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return whole
+
+    def _answer(self, body: bytes) -> None:
+        served = self.served
+        request = Request(self.command, self.path, self.headers.get("Authorization"))
+        served.requests.append(request)
+        served.on_request(request)
+        if served.status is not None:
+            headers = {"Location": served.location} if served.location else {}
+            return self._send(served.status, b"no", headers)
+        if served.user or served.password:
+            expected = base64.b64encode(f"{served.user}:{served.password}".encode()).decode()
+            if request.authorization != f"Basic {expected}":
+                return self._send(401, b"who are you?", {"WWW-Authenticate": 'Basic realm="git"'})
+        path, _, query = self.path.partition("?")
+        if "/info/lfs/" in path or path.startswith("/lfs/"):
+            return self._large(path, body)
+        return self._git(path, query, body)
+
+    def _large(self, path: str, body: bytes) -> None:
+        lfs = self.served.lfs
+        if lfs is None:
+            return self._send(404, b"{}", {"Content-Type": LFS_TYPE})
+        if path.startswith("/lfs/"):
+            content = lfs.get(path.removeprefix("/lfs/"))
+            return self._send(404, b"") if content is None else self._send(200, content)
+        objects = []
+        for one in json.loads(body)["objects"]:
+            if one["oid"] in lfs:
+                objects.append(one | {"actions": {"download": {"href": f"{self.served.url}/lfs/{one['oid']}"}}})
+            else:
+                objects.append(one | {"error": {"code": 404, "message": "Object does not exist"}})
+        answer = json.dumps({"transfer": "basic", "objects": objects}).encode()
+        return self._send(200, answer, {"Content-Type": LFS_TYPE})
+
+    def _git(self, path: str, query: str, body: bytes) -> None:
+        environment = _environment() | {
+            "GIT_PROJECT_ROOT": os.fspath(self.served.folder), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+            "QUERY_STRING": query, "REQUEST_METHOD": self.command, "REMOTE_ADDR": "127.0.0.1",
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") if self.served.version else "",
+        }  # fmt: skip
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, capture_output=True, env=environment, check=False, timeout=60
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().splitlines() if ": " in line)
+        status = int(headers.pop("Status", "200 OK").split()[0])
+        cut = self.served.cut
+        if cut is not None and path.endswith("/git-upload-pack") and b"PACK" in content:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[:cut])
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return None
+        return self._send(status, content, headers)
+
+    def _send(self, status: int, content: bytes, headers: Mapping[str, str] | None = None) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+
+@contextlib.contextmanager
+def gone(folder: Path) -> Iterator[str]:
+    """Give the address of a server that no longer listens."""
+    with GitHttp(folder) as server:
+        url = server.url
+    yield url
+
+
+def has_git() -> bool:
+    """Whether git is installed."""
+    return shutil.which("git") is not None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
