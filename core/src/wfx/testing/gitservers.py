@@ -245,15 +245,18 @@ class GitHttp:
 
     `user` and `password` ask for Basic authentication; `lfs` holds large files by oid, None has no LFS at all;
     `version` 0 speaks the protocol of before 2018, in which a server can refuse commits that no branch names;
-    `status` answers everything so; `cut` ends each pack after so many bytes.
+    `status` answers everything so, with `location` where one is given; `cut` ends each pack after so many bytes;
+    without `smart` files are all that is served (see `git update-server-info`).
     """
 
     def __init__(
         self, folder: Path, *, user: str = "", password: str = "", lfs: Mapping[str, bytes] | None = None,
         version: int = 2, status: int | None = None, cut: int | None = None, location: str = "",
+        smart: bool = True,
     ) -> None:  # fmt: skip
         self.folder, self.user, self.password, self.lfs = folder, user, password, lfs
         self.version, self.status, self.cut, self.location = version, status, cut, location
+        self.smart = smart
         self.requests: list[Request] = []
         self.on_request: Callable[[Request], None] = lambda _: None
         self._server: http.server.ThreadingHTTPServer | None = None
@@ -266,12 +269,8 @@ class GitHttp:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        owner = self
-
-        class Handler(_Handler):
-            served = owner
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        handler = type("Handler", (_Handler,), {"served": self})
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -356,6 +355,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") if self.served.version else "",
         }  # fmt: skip
+        if not self.served.smart:
+            environment["QUERY_STRING"] = ""
         done = subprocess.run(
             ["git", "http-backend"], input=body, capture_output=True, env=environment, check=False, timeout=60
         )

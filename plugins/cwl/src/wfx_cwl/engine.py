@@ -1,0 +1,159 @@
+"""The engine `cwl.cwltool`: speaks with the driver, which runs cwltool in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wfx.engines import (
+    Channel,
+    Description,
+    DocumentReference,
+    Engine,
+    EngineCapabilities,
+    EngineResult,
+    Host,
+    Recognition,
+    StepEvent,
+)
+from wfx.errors import DefinitionError, EngineError
+from wfx.records import decode
+from wfx.values import JsonValue, Values
+
+from wfx_cwl import binding, documents
+
+if TYPE_CHECKING:
+    from wfx.staging import StagedRun
+
+DRIVER = Path(__file__).with_name("driver.py")
+
+
+class CwltoolEngine(Engine):
+    """Runs CWL v1.0 to v1.2 with cwltool.
+
+    Settings, in `[engine.cwl.cwltool]`: `python`, the interpreter that has cwltool, where it is not wfx's own.
+    """
+
+    keys = (documents.KEY,)
+    capabilities = EngineCapabilities(
+        language="cwl", name="cwltool", language_name="Common Workflow Language", containers=()
+    )
+
+    def __init__(self, host: Host | None = None) -> None:
+        super().__init__(host)
+        self._channel: Channel | None = None
+
+    @classmethod
+    def recognise(cls, tree: Path, entry: str = "") -> Recognition | None:
+        """See `Engine.recognise`."""
+        return documents.recognise(tree, entry)
+
+    @classmethod
+    def references(cls, document: bytes, name: str) -> Iterable[DocumentReference]:
+        """See `Engine.references`."""
+        return documents.references(document, name)
+
+    def version(self) -> str:
+        """Return cwltool's version, from its metadata."""
+        python = self._python()
+        if python == sys.executable:
+            try:
+                return importlib.metadata.version("cwltool")
+            except importlib.metadata.PackageNotFoundError:
+                raise EngineError("cwltool is not installed", remedy="pip install cwltool") from None
+        code = "import importlib.metadata as m; print(m.version('cwltool'))"
+        try:
+            done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineError("the Python of the setting engine.cwl.cwltool.python does not start",
+                              where=python, why=str(error)) from error  # fmt: skip
+        if done.returncode != 0:
+            raise EngineError("cwltool is not installed there", where=python, remedy=f"{python} -m pip install cwltool")
+        return done.stdout.strip()
+
+    def describe(self, entry: str, fragment: str = "") -> Description:
+        """See `Engine.describe`."""
+        answer = self._ask({"do": "describe", **self._workflow(entry, fragment)})
+        return decode(Description, answer["description"])
+
+    def read_inputs(self, document: bytes, name: str) -> Values:
+        """Read a CWL job file, YAML or JSON."""
+        return documents.read_inputs(document, name)
+
+    def bind(self, description: Description, values: Values) -> Values:
+        """See `Engine.bind`."""
+        return binding.bind(description, values)
+
+    def run(
+        self, staged: StagedRun, events: Callable[[StepEvent], None], handle: Callable[[JsonValue], None]
+    ) -> EngineResult:
+        """See `Engine.run`."""
+        assert self.host is not None
+        plan = staged.plan
+        channel = self._open()
+        channel.send({
+            "do": "run", **self._workflow(plan.workflow.entry, plan.workflow.fragment), "job": plan.inputs,
+            "root": str(staged.directory), "outputs": str(staged.directory / "outputs"),
+            "logs": str(self.host.logs / "steps"), "cores": int(plan.options.get("cores") or 0),
+            "memory": int(plan.options.get("memory") or 0),
+        })  # fmt: skip
+        while True:
+            answer = self._receive(channel)
+            if "event" in answer:
+                events(decode(StepEvent, answer["event"]))
+            elif "result" in answer:
+                result: Any = answer["result"]
+                return EngineResult(
+                    "completed" if result["status"] == "success" else "failed", int(result["exit_code"]),
+                    result["outputs"], command=_command(plan.workflow.entry, plan.workflow.fragment),
+                    error=result["error"],
+                )  # fmt: skip
+
+    def close(self) -> None:
+        """End the driver."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    # -- the driver
+
+    def _python(self) -> str:
+        settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
+        return str(settings.get("python") or sys.executable)
+
+    def _workflow(self, entry: str, fragment: str) -> dict[str, JsonValue]:
+        assert self.host is not None
+        return {"tree": str(self.host.tree), "entry": entry, "fragment": fragment, "aliases": dict(self.host.aliases),
+                "state": str(self.host.state)}  # fmt: skip
+
+    def _open(self) -> Channel:
+        if self._channel is None:
+            assert self.host is not None
+            self._channel = self.host.launch([self._python(), "-s", str(DRIVER)])
+        return self._channel
+
+    def _ask(self, message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        channel = self._open()
+        channel.send(message)
+        return self._receive(channel)
+
+    def _receive(self, channel: Channel) -> dict[str, JsonValue]:
+        answer = channel.receive()
+        if answer is None:
+            raise EngineError("cwltool's driver ended without an answer")
+        problem = answer.get("problem")
+        if isinstance(problem, dict):
+            what, where, why = (str(problem[key]) if problem.get(key) else None for key in ("what", "where", "why"))
+            if problem.get("kind") == "document":
+                raise DefinitionError(what or "the workflow is not valid", where=where, why=why)
+            raise EngineError(what or "cwltool cannot be used", where=where, why=why)
+        return answer
+
+
+def _command(entry: str, fragment: str) -> tuple[str, ...]:
+    document = f"workflow/{entry}" + (f"#{fragment}" if fragment else "")
+    return ("cwltool", "--outdir", "outputs", document, "inputs.json")
