@@ -8,6 +8,7 @@ directory up to the repository's root) > user file (`config.toml`) > default. Se
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import subprocess
@@ -185,7 +186,9 @@ class Config:
             text = path.read_text("utf-8")
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise DefinitionError(f"it is not valid TOML: {error}", where=str(path)) from error
+            found = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+            line = found[1] if found else text.count("\n") + 1
+            raise DefinitionError(f"it is not valid TOML: {error}", where=f"{path}:{line}") from error
         except UnicodeDecodeError as error:
             raise DefinitionError("it is not UTF-8 text", where=str(path)) from error
         self.files.append(path)
@@ -222,11 +225,23 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _line_of(text: str, name: str) -> int:
-    key = name.rpartition(".")[2]
+    section, around = "", 1
     for number, line in enumerate(text.splitlines(), 1):
-        if re.match(rf"\s*(.*\.)?[\"']?{re.escape(key)}[\"']?\s*=", line):
-            return number
-    return 1
+        header = re.match(r"\s*\[+([^\[\]]+)\]", line)
+        key = re.match(r"\s*([^=#]+?)\s*=", line)
+        if header:
+            section = _bare(header[1]) + "."
+        elif key:
+            found = section + _bare(key[1])
+            if found == name:
+                return number
+            if name.startswith(found + "."):
+                around = number
+    return around
+
+
+def _bare(key: str) -> str:
+    return re.sub(r"[\s\"']", "", key)
 
 
 def _checked(setting: Setting, value: Any, where: str) -> Any:
@@ -238,6 +253,8 @@ def _checked(setting: Setting, value: Any, where: str) -> Any:
     if not good:
         kind = "list of strings" if setting.type is list else setting.type.__name__
         raise DefinitionError(f"'{setting.name}' takes a {kind}, not {value!r}", where=where)
+    if isinstance(value, (int, float)) and not 0 <= value < math.inf:
+        raise DefinitionError(f"'{setting.name}' is a number from 0 on, not {value!r}", where=where)
     if setting.choices and value not in setting.choices:
         raise DefinitionError(f"'{setting.name}' is one of {', '.join(setting.choices)}, not {value!r}", where=where)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -98,14 +98,19 @@ def load_definition(data: bytes, name: str, base: Reference, session: Session) -
     """Read a definition file. Raises DefinitionError with file:line, and the key that was probably meant."""
     document = load_document(data, name)
     value = document.value
-    assert isinstance(value, dict)
+    if not isinstance(value, dict):
+        raise DefinitionError("a definition is a mapping", where=document.where(()))
     properties = definition_schema()["properties"]
     for key in value:
         if key not in properties:
             near = difflib.get_close_matches(key, properties, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(properties)}"
             raise DefinitionError(f"unknown key '{key}'", where=document.where((key,)), remedy=hint)
-    if value["wfx"] != SCHEMA:
+    if "wfx" not in value:
+        raise DefinitionError(
+            "the key 'wfx' is missing", where=f"{name}:1", remedy=f"begin it with the line `wfx: {SCHEMA}`"
+        )
+    if value["wfx"] != SCHEMA or isinstance(value["wfx"], bool):
         raise DefinitionError(
             f"it is of version {value['wfx']!r} of the format", where=document.where(("wfx",)),
             why=f"this wfx reads version {SCHEMA}",
@@ -127,28 +132,44 @@ def load_definition(data: bytes, name: str, base: Reference, session: Session) -
         raise DefinitionError("the key 'workflow' is missing", where=f"{name}:1")
     inputs_file = None
     if "inputs_file" in value:
-        inputs_file = read_inputs_file(Reference.parse(str(value["inputs_file"]), base), session)
+        inputs_file = read_inputs_file(_reference(document, "inputs_file", base), session)
     options = value.get("options") or {}
     assert isinstance(options, dict)
+    for key, item in options.items():
+        if not isinstance(item, (str, int, float)):
+            raise DefinitionError(
+                f"the option '{key}' takes a text, a number or a truth", where=document.where(("options", key))
+            )
     return Definition(
-        workflow=Reference.parse(str(value["workflow"]), base),
+        workflow=_reference(document, "workflow", base),
         inputs_file=inputs_file,
         inputs=value.get("inputs") or {},  # type: ignore[arg-type]
         base=base,
         document=document,
         name=str(value.get("name", "")),
         engine=str(value.get("engine", "")),
-        containers=_runtimes(value.get("containers") or [], document.where(("containers",))),  # type: ignore[arg-type]
-        options={key: str(item) for key, item in options.items()},
+        containers=_runtimes(
+            value.get("containers") or [],  # type: ignore[arg-type]
+            lambda index: document.where(("containers", index)),
+        ),
+        options={key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in options.items()},
     )
 
 
-def _runtimes(names: Sequence[str], where: str) -> tuple[str, ...]:
-    for name in names:
+def _reference(document: LoadedDocument, key: str, base: Reference) -> Reference:
+    assert isinstance(document.value, dict)
+    try:
+        return Reference.parse(str(document.value[key]), base)
+    except DefinitionError as error:
+        raise DefinitionError(error.what, where=document.where((key,)), why=error.why, remedy=error.remedy) from error
+
+
+def _runtimes(names: Sequence[str], where: Callable[[int], str]) -> tuple[str, ...]:
+    for index, name in enumerate(names):
         if name not in RUNTIMES:
             near = difflib.get_close_matches(str(name), RUNTIMES, n=1)
             raise DefinitionError(
-                f"'{name}' is no container runtime", where=where,
+                f"'{name}' is no container runtime", where=where(index),
                 remedy=f"did you mean '{near[0]}'?" if near else f"choose of {', '.join(RUNTIMES)}",
             )  # fmt: skip
     return tuple(names)
@@ -202,7 +223,9 @@ def from_command_line(
             options[key] = str(value)
     runtimes = definition.containers
     if containers is not None:
-        runtimes = _runtimes([part.strip() for part in containers.split(",") if part.strip()], "--containers")
+        runtimes = _runtimes(
+            [part.strip() for part in containers.split(",") if part.strip()], lambda index: "--containers"
+        )
     return dataclasses.replace(
         definition,
         input_options=tuple(InputOption.parse(option) for option in inputs),

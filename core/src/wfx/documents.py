@@ -32,8 +32,10 @@ class Limits:
     yaml_bytes: int = 16 * 2**20
     """Of YAML, whose parser keeps several copies of a long scalar: 130,000 files with their checksums."""
     nodes: int = 1_000_000
-    """Values after the expansion of aliases; keys do not count."""
+    """Values after the expansion of aliases; in YAML, whose parser is slow, keys count too."""
     depth: int = 100
+    memory: int = 96 * 2**20
+    """Of the decoded text: one character beyond the basic plane makes Python keep four bytes for each."""
 
 
 @dataclass(slots=True)
@@ -50,9 +52,12 @@ class LoadedDocument:
         if self._outline is None:
             from wfx.yamlvalues import Outline, outline
 
-            # Lines serve messages only, so they are looked for only then. JSON is YAML, but for a few odd escapes.
+            # Lines serve messages only, so they are looked for only then. JSON is YAML, but for surrogates' escapes.
+            text = self._text
+            if SURROGATE_ESCAPE.search(text):
+                text = ESCAPE.sub(_as_yaml, text)
             try:
-                self._outline = outline(self._text, self.name)
+                self._outline = outline(text, self.name)
             except DocumentError:
                 self._outline = Outline(1)
         place = self._outline
@@ -71,6 +76,7 @@ class LoadedDocument:
 def load_document(data: bytes, name: str, *, limits: Limits = Limits()) -> LoadedDocument:
     """Read one YAML or JSON document. Raises DocumentError with `name:line` and the reason."""
     _refuse_size(len(data), limits.bytes, name)
+    _refuse_wide(data, limits.memory, name)
     text = _decode(data, name)
     if text.lstrip()[:1] in ("{", "["):
         value = _load_json(text, name, limits)
@@ -90,6 +96,25 @@ def _refuse_size(size: int, limit: int, name: str, kind: str = "", remedy: str |
         raise DocumentError(
             f"the document has {size / 1e6:.0f} MB", where=name, why=f"more than {limit / 1e6:.0f} MB{kind} are not read",
             remedy=remedy,
+        )  # fmt: skip
+
+
+# The bytes of UTF-8 that begin no character, and those that begin none beyond U+00FF or U+FFFF.
+CONTINUED = bytes(range(0x80, 0xC0))
+BELOW_WIDE = bytes(range(0xC4))
+BELOW_WIDEST = bytes(range(0xF0))
+
+
+def _refuse_wide(data: bytes, limit: int, name: str) -> None:
+    """Refuse a text of which Python would keep two or four bytes for each character, before it is decoded."""
+    if len(data) * 4 <= limit:
+        return
+    width = 4 if data.translate(None, BELOW_WIDEST) else 2 if data.translate(None, BELOW_WIDE) else 1
+    if width > 1 and width * len(data.translate(None, CONTINUED)) > limit:
+        raise DocumentError(
+            f"the document has {len(data) / 1e6:.0f} MB", where=name,
+            why=f"with characters beyond {'U+FFFF' if width == 4 else 'U+00FF'} it needs too much memory",
+            remedy="write them as \\u escapes",
         )  # fmt: skip
 
 
@@ -117,7 +142,9 @@ def _decode(data: bytes, name: str) -> str:
 STRING = r'"(?:[^"\\]++|\\.)*+"?'
 MARKS = re.compile(rf"{STRING}|([\[{{,])", re.S)
 ALL_BUT_BRACKETS = re.compile(rf"{STRING}|[^\"\[\]{{}}]++", re.S)
+SQUARE = str.maketrans("{}", "[]")
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD][89a-fA-F]..|.)", re.S)
 # Those that stand for a byte of a path that is not UTF-8 (PEP 383) are kept.
 LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 # A text in YAML's flow style departs from JSON at its first key or value.
@@ -169,14 +196,14 @@ def _refuse_many(text: str, name: str, limits: Limits) -> None:
         marks = (match for match in MARKS.finditer(text) if match[1])
         if next(islice(marks, limits.nodes, None), None) is not None:
             raise DocumentError(f"it has more than {limits.nodes} values", where=name)
-    brackets = ALL_BUT_BRACKETS.sub("", text)
+    brackets = ALL_BUT_BRACKETS.sub("", text).translate(SQUARE)
     for _ in range(limits.depth):
         # Each round takes the innermost level away; of a broken text something stays, and `json` says what is wrong.
-        fewer = brackets.replace("[]", "").replace("{}", "")
+        fewer = brackets.replace("[]", "")
         if len(fewer) == len(brackets):
             return
         brackets = fewer
-    if "[]" in brackets or "{}" in brackets:
+    if "[]" in brackets:
         raise DocumentError(f"it is nested deeper than {limits.depth}", where=name)
 
 
@@ -201,6 +228,12 @@ def _line_outside_strings(text: str, word: str) -> int:
 
 def _line_at(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
+
+
+def _as_yaml(escape: re.Match[str]) -> str:
+    if len(escape[0]) == 12:
+        return str(json.loads(f'"{escape[0]}"'))
+    return "\\ufffd" if len(escape[0]) == 6 else escape[0]
 
 
 def _has_lone_surrogate(value: JsonValue) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wfx.documents import LoadedDocument, load_document
-from wfx.errors import InputError
+from wfx.errors import DefinitionError, DocumentError, InputError
 from wfx.references import Reference
 from wfx.values import JsonValue, Parameter, Values
 from wfx.valuetypes import array_of, check_values, map_files, parse_text
@@ -63,6 +63,7 @@ def assemble(
     """
     folder = cwd or Path.cwd()
     merged: Values = {name: _absolute(value, base, name) for name, value in values.items()}
+    unknown: set[str] = set()
     given: set[str] = set()
     types = {p.id: p.type for p in parameters}
     for option in options:
@@ -70,15 +71,19 @@ def assemble(
         if kind is None:
             # The name is checked with all the others, which can suggest one.
             merged[option.name] = option.text
+            unknown.add(option.name)
             continue
         try:
-            value = _value(option, kind)
-        except InputError as error:
+            value = _absolute(_value(option, kind), folder, option.name)
+        except DocumentError:
+            raise  # it names the option, and the line in it
+        except DefinitionError as error:
             raise InputError(error.what, where=f"-i {option.name}", why=error.why, remedy=error.remedy) from error
-        value = _absolute(value, folder, option.name)
         array = array_of(kind)
-        if array is not None and not (option.mark == ":=" and isinstance(value, list)):
-            before = merged.get(option.name) if option.name in given else None
+        before = merged.get(option.name) if option.name in given else None
+        if array is not None and option.mark == ":=" and isinstance(value, list):
+            value = [*before, *value] if isinstance(before, list) else value if before is None else [before, *value]
+        elif array is not None:
             if kind.kind == "array" or before is not None or not _alone(value, kind):
                 value = [*(before if isinstance(before, list) else [] if before is None else [before]), value]
         elif option.name in given:
@@ -87,7 +92,7 @@ def assemble(
         given.add(option.name)
 
     def where(path: tuple[str | int, ...]) -> str:
-        if path and path[0] in given:
+        if path and (path[0] in given or path[0] in unknown):
             return f"-i {path[0]}"
         return document.where(path) if document is not None and path else document.name if document else "inputs"
 

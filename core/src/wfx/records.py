@@ -31,7 +31,9 @@ def encode(value: object) -> Any:
         result = {}
         for name, default in _defaults(type(value)):
             item = getattr(value, name)
-            if (item is not default and item != default) or name == "schema":
+            # True equals 1, and is not the same.
+            same = item is default or (item == default and isinstance(item, bool) == isinstance(default, bool))
+            if not same or name == "schema":
                 result[name] = encode(item)
         return result
     if isinstance(value, Mapping):
@@ -95,7 +97,10 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
             raise DefinitionError(f"{where}: {data!r} is not one of {', '.join(map(str, arguments))}")
         return data
     if kind is float:
-        return float(_expect((int, float), data, where))
+        try:
+            return float(_expect((int, float), data, where))
+        except OverflowError as error:
+            raise DefinitionError(f"{where}: the number is too large") from error
     if kind in (str, int, bool):
         return _expect(kind, data, where)
     return data
@@ -114,7 +119,7 @@ def _decode_record(cls: type, data: Any, where: str) -> Any:
 
 
 def _expect(kind: Any, data: Any, where: str) -> Any:
-    if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
+    if not isinstance(data, kind) or (kind is not bool and isinstance(data, bool)):
         raise DefinitionError(
             f"{where}: {type(data).__name__} where {getattr(kind, '__name__', 'a number')} is expected"
         )

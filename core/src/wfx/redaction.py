@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import unquote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 MARK = "REDACTED"
 
@@ -13,26 +13,30 @@ SECRET_PARAMETER = re.compile(
     r"(?i)^(.*(token|secret|passw(or)?d|api[-_]?key|signature|credential).*|auth|key|sig|pwd|x-amz-.*|x-goog-.*"
     r"|awsaccesskeyid|googleaccessid|se|sp|sv|sr|skoid|sktid|ske|skt|sks|skv|policy|key-pair-id)$"
 )
-AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@\s]*@)")
+AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#\s]*@)")
 URI_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>]+")
 HEADER = re.compile(
     r"(?i)\b((?:proxy-)?authorization|cookie|x-api-key|private-token|x-auth-token)(['\"]?\s*[:=]\s*)[^\r\n,}]+"
 )
+SEPARATOR = re.compile("([&;])")
 SHORTEST = 6
 
 
 def redact_uri(uri: str) -> str:
     """Return the URI without user information and with the values of secret query parameters replaced."""
     uri = AUTHORITY.sub(r"\1", uri)
-    head, mark, tail = uri.partition("?")
-    if not mark:
-        return uri
-    query, hash_mark, fragment = tail.partition("#")
+    rest, hash_mark, fragment = uri.partition("#")
+    head, mark, query = rest.partition("?")
+    # Some answers of OAuth 2.0 carry the token in the fragment (RFC 6749 §4.2.2).
+    return head + mark + _redact_parameters(query) + hash_mark + _redact_parameters(fragment)
+
+
+def _redact_parameters(text: str) -> str:
     parts = []
-    for part in query.split("&"):
+    for part in SEPARATOR.split(text):
         name, equals, _ = part.partition("=")
         parts.append(f"{name}={MARK}" if equals and SECRET_PARAMETER.match(unquote_plus(name)) else part)
-    return head + mark + "&".join(parts) + hash_mark + fragment
+    return "".join(parts)
 
 
 class Redactor:
@@ -46,7 +50,8 @@ class Redactor:
     def learn(self, secret: str) -> None:
         """Remember a secret; one under six characters is ignored, it would blank out ordinary words."""
         if len(secret) >= SHORTEST:
-            self._secrets.add(secret)
+            # As it stands, and as it stands in a URI.
+            self._secrets |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
 
     def __call__(self, text: str) -> str:
         """Return the text without secrets."""

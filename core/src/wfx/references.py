@@ -12,6 +12,7 @@ from wfx.errors import DefinitionError
 
 # RFC 3986 §3.1. One letter is a path too (`C:…`), so a scheme has two characters at least.
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
+LETTER = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +32,23 @@ class Reference:
         URI) and is resolved against `base`, a folder's path or a document's reference; by default the working
         directory. A path whose first part has a colon is written `./a:b`.
 
-        Raises DefinitionError for an empty text and for control characters in a URI.
+        Raises DefinitionError for an empty text, for control characters in a URI and for what is no URI.
         """
         if not text:
             raise DefinitionError("an empty reference")
+        if "\0" in text:
+            raise DefinitionError("a NUL byte in a reference")
         if SCHEME.match(text):
             if text.lower().startswith("file:"):
-                return cls.of_path(cls(text).path)
+                fragment = text.partition("#")
+                return cls(cls.of_path(cls(text).path).uri + fragment[1] + fragment[2])
             if any(ord(c) <= 0x20 for c in text):
                 raise DefinitionError(f"white space or a control character in the reference {text!r}")
-            return cls(text)
+            return _checked(cls(text))
         if isinstance(base, Reference):
             return base.join(text)
-        return cls.of_path((base or Path.cwd()) / Path(text).expanduser())
+        # Path's own expanduser takes `./~x` for a home.
+        return cls.of_path((base or Path.cwd()) / os.path.expanduser(text))
 
     @classmethod
     def of_path(cls, path: Path) -> Reference:
@@ -124,12 +129,17 @@ class Reference:
         if self.is_local and not text.startswith("#"):
             path, mark, fragment = text.partition("#")
             return Reference(
-                Reference.of_path(self.path.parent / os.fsdecode(unquote_to_bytes(path))).uri + mark + fragment
+                Reference.of_path(self.path.parent / os.fsdecode(unquote_to_bytes(os.fsencode(path)))).uri
+                + mark
+                + fragment
             )
         # urljoin knows only the schemes of its own list; the syntax is the same for all hierarchical ones.
         scheme, _, rest = self.uri.partition(":")
-        joined = urljoin("http:" + rest, text)
-        return Reference(scheme + joined.removeprefix("http"))
+        try:
+            joined = urljoin("http:" + rest, f"./{text}" if LETTER.match(text) else text)
+        except ValueError as error:
+            raise DefinitionError(f"it is no reference: {text!r}", why=str(error)) from error
+        return _checked(Reference(scheme + joined.removeprefix("http")))
 
     def safe(self) -> str:
         """Return the text for people, logs and crates: no credentials, no values of query parameters that look secret."""
@@ -142,6 +152,14 @@ class Reference:
 
     def __repr__(self) -> str:
         return f"Reference({self.safe()!r})"
+
+
+def _checked(reference: Reference) -> Reference:
+    try:
+        urlsplit(reference.uri)
+    except ValueError as error:
+        raise DefinitionError(f"it is no URI: {reference}", why=str(error)) from error
+    return reference
 
 
 def with_query(reference: Reference, query: str) -> Reference:

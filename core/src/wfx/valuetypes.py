@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from wfx.values import JsonValue, Parameter, Values, ValueType
 Path = tuple[str | int, ...]
 FILE_CLASSES = ("File", "Directory")
 INT_RANGE = 2**63
+LARGEST = sys.float_info.max
 
 
 def type_name(kind: ValueType) -> str:
@@ -76,7 +78,7 @@ def _fits(value: JsonValue, kind: ValueType) -> bool:
             whole = isinstance(value, int) and not isinstance(value, bool)
             return whole and -INT_RANGE <= value < INT_RANGE  # type: ignore[operator]
         case "float":
-            return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
         case "string":
             return isinstance(value, str)
         case "enum":
@@ -118,7 +120,7 @@ def parse_text(text: str, kind: ValueType) -> JsonValue:
                 return text.lower() in ("true", "yes", "on", "1")
         case "int":
             number = _number(text, int)
-            if number is not None:
+            if number is not None and -INT_RANGE <= number < INT_RANGE:
                 return number
         case "float":
             number = _number(text, float)
@@ -145,7 +147,7 @@ def _parse_union(text: str, kind: ValueType) -> JsonValue:
     simple = ("boolean", "int", "float", "enum")
     alternatives = kind.alternatives or tuple(ValueType(k) for k in ("int", "float", "string"))
     order = sorted(alternatives, key=lambda t: (t.kind == "string", t.kind not in simple, t.kind == "null"))
-    if text in ("null", "") and kind.optional and not any(t.kind == "string" for t in alternatives):
+    if text in ("null", "") and not any(t.kind == "string" for t in alternatives) and not list(problems(None, kind)):
         return None
     # "1" is a number before it is a truth.
     order.sort(key=lambda t: t.kind == "boolean" and any(o.kind in ("int", "float") for o in alternatives))
@@ -196,6 +198,9 @@ def json_schema(parameters: Sequence[Parameter], title: str = "") -> dict[str, A
 
 def _property(parameter: Parameter) -> dict[str, Any]:
     schema = _type_schema(parameter.type)
+    if not parameter.required and any(problems(None, parameter.type)):
+        # An input that need not be given may be given as null: that is its default.
+        schema = {} if parameter.type.kind == "any" else {"anyOf": [schema, {"type": "null"}]}
     text = parameter.doc or parameter.label
     if text:
         schema["description"] = text
@@ -218,12 +223,15 @@ def _type_schema(kind: ValueType) -> dict[str, Any]:
                 "type": "object",
                 "properties": {f.name: _type_schema(f.type) for f in kind.fields},
                 "required": [f.name for f in kind.fields if not f.type.optional],
+                "additionalProperties": False,
             }
         case "union":
             return {"anyOf": [_type_schema(t) for t in kind.alternatives]}
         case "any":
             return {"not": {"type": "null"}}
-    return {"type": {"int": "integer", "float": "number"}.get(kind.kind, kind.kind)}
+        case "int":
+            return {"type": "integer", "minimum": -INT_RANGE, "maximum": INT_RANGE - 1}
+    return {"type": "number" if kind.kind == "float" else kind.kind}
 
 
 def _file_schema(name: str) -> dict[str, Any]:
@@ -264,7 +272,7 @@ def template(parameters: Sequence[Parameter], title: str = "") -> str:
     lines = [f"# Inputs of {_comment(title)}", ""] if title else []
     for parameter in sorted(parameters, key=lambda p: not p.required):
         state = "required" if parameter.required else "optional"
-        lines.append(f"# {_comment(parameter.label or parameter.id)} — {type_name(parameter.type)}, {state}")
+        lines.append(f"# {_comment(parameter.label or parameter.id)} — {_comment(type_name(parameter.type))}, {state}")
         if parameter.doc and parameter.doc != parameter.label:
             lines += [f"# {_comment(line)}" for line in parameter.doc.strip().splitlines()]
         if parameter.formats:
@@ -274,14 +282,19 @@ def template(parameters: Sequence[Parameter], title: str = "") -> str:
             lines.append(f"# with secondary files: {_comment(patterns)}")
         value = parameter.default if parameter.has_default else example(parameter.type, parameter.id)
         # JSON is YAML, and needs no rules for quoting.
-        entry = f"{json.dumps(parameter.id, ensure_ascii=False) if _odd(parameter.id) else parameter.id}: "
-        entry += json.dumps(value, ensure_ascii=False)
+        entry = f"{_quoted(parameter.id) if _odd(parameter.id) else parameter.id}: {_quoted(value)}"
         lines += [entry if parameter.required else f"# {entry}", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _comment(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _quoted(value: JsonValue) -> str:
+    """Return the value as JSON, on one line to YAML too: U+0085 and U+2028 end lines there."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
 def _odd(name: str) -> bool:

@@ -44,7 +44,7 @@ class _Open:
     line: int
     anchor: str | None
     start: int
-    """Values read before it."""
+    """Values and keys read before it."""
     height: int = 1
     """Levels in what it holds so far, itself included."""
     key: Any = NOTHING
@@ -54,13 +54,8 @@ class _Open:
     merged: dict[str, JsonValue] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
-    value: JsonValue
-    count: int
-    height: int
-    text: str | None
-    """Of a scalar, for when it becomes a key."""
+_Anchored = tuple[JsonValue, int, int, str | None]
+"""Value, number of values and keys, height, and a scalar's text for when it becomes a key: a tuple, as it is fast."""
 
 
 class Builder:
@@ -110,20 +105,28 @@ class Builder:
     def _counted(self, event: Any, more: int = 1) -> None:
         self._count += more
         if self._count > self._nodes:
-            raise self._error(f"it has more than {self._nodes} values", event, "aliases multiply, or it is too large")
+            raise self._too_many(event)
+
+    def _too_many(self, event: Any) -> DocumentError:
+        return self._error(
+            f"it has more than {self._nodes} values and keys", event, "aliases multiply, or it is too large"
+        )
 
     def _is_key(self) -> bool:
         return bool(self._stack) and self._stack[-1].key is NOTHING and isinstance(self._stack[-1].value, dict)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         text: str = event.value
-        if self._is_key():
+        top = self._stack[-1] if self._stack else None
+        self._count += 1
+        if self._count > self._nodes:
+            raise self._too_many(event)
+        if top is not None and top.key is NOTHING and type(top.value) is dict:
             # `null:`, `yes:` and `1:` are the texts that a person wrote as a name.
             self._key(None if text == "<<" and event.implicit[0] else text, event)
             if event.anchor:
-                self._anchors[event.anchor] = _Anchored(text, 1, 0, text)
+                self._anchors[event.anchor] = (text, 1, 0, text)
             return
-        self._counted(event)
         if event.implicit[0]:
             value = self._plain(text, event) if text == "" or text[0] in NUMERIC or text in CONSTANTS else text
         elif event.implicit[1]:
@@ -131,8 +134,14 @@ class Builder:
         else:
             value = self._tagged(event)
         if event.anchor:
-            self._anchors[event.anchor] = _Anchored(value, 1, 0, text)
-        self._put(value, event, 0)
+            self._anchors[event.anchor] = (value, 1, 0, text)
+        if top is not None and type(top.value) is list:
+            top.value.append(value)
+        elif top is not None and top.key is not None:
+            top.value[top.key] = value
+            top.key = NOTHING
+        else:
+            self._put(value, event, 0)
 
     def _plain(self, text: str, event: Any) -> JsonValue:
         if text in CONSTANTS:
@@ -191,7 +200,7 @@ class Builder:
         if done.merged is not None:
             value = {**done.merged, **value}
         if done.anchor:
-            self._anchors[done.anchor] = _Anchored(value, self._count - done.start + 1, done.height, None)
+            self._anchors[done.anchor] = (value, self._count - done.start + 1, done.height, None)
         self._put(value, done.line, done.height)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
@@ -200,15 +209,16 @@ class Builder:
             if any(item.anchor == event.anchor for item in self._stack):
                 raise self._error("an alias contains itself", event)
             raise self._error(f"the alias *{event.anchor} has no anchor before it", event)
+        value, count, height, text = anchored
+        self._counted(event, count)
         if self._is_key():
-            if anchored.text is None:
+            if text is None:
                 raise self._error("a key is a list or a mapping", event)
-            self._key(anchored.text, event)
+            self._key(text, event)
             return
-        self._counted(event, anchored.count)
-        if len(self._stack) + anchored.height > self._depth:
+        if len(self._stack) + height > self._depth:
             raise self._error(f"it is nested deeper than {self._depth}", event)
-        self._put(_copied(anchored.value), event, anchored.height)
+        self._put(_copied(value), event, height)
 
     def _key(self, key: str | None, event: Any) -> None:
         top = self._stack[-1]
@@ -253,8 +263,8 @@ def events(text: str, name: str) -> Iterator[Any]:
     # A PyYAML built without libyaml reads the same, more slowly.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
-        while loader.check_event():
-            yield loader.get_event()
+        while (event := loader.get_event()) is not None:
+            yield event
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise DocumentError(
