@@ -23,12 +23,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from wfx.errors import IntegrityError, MachineError
+from wfx.errors import IntegrityError, MachineError, PolicyError
 from wfx.records import decode, encode
 from wfx.references import Reference
 from wfx.store.copying import How, place, sync_file, sync_file_system
-from wfx.store.index import Index
-from wfx.store.trees import Manifest, TreeEntry, scan
+from wfx.store.index import Index, plain
+from wfx.store.trees import DIGEST, Manifest, TreeEntry, scan
 
 if TYPE_CHECKING:
     from wfx.values import JsonValue
@@ -84,6 +84,7 @@ class Store:
         self.root = root
         self._group: list[_Pending] | None = None
         self._group_bytes = 0
+        self._group_thread = 0
         self._lock = threading.RLock()
         try:
             for name in ("blobs", "partial", "quarantine", "tmp", "locks"):
@@ -137,7 +138,7 @@ class Store:
             return False
         try:
             manifest = self.manifest(sha256)
-        except IntegrityError:
+        except (IntegrityError, PolicyError):
             return False
         return all(self.has(entry.sha256) for entry in manifest.entries if entry.sha256)
 
@@ -145,7 +146,7 @@ class Store:
 
     def known(self, reference: Reference) -> Known | None:
         """Return what a reference was when it was last fetched, if its bytes are still here."""
-        row = self.index.one("select known from refs where reference = ?", (reference.safe(),))
+        row = self.index.one("select known from refs where reference = ?", (plain(reference.safe()),))
         if row is None:
             return None
         known = decode(Known, json.loads(str(row[0])))
@@ -155,7 +156,7 @@ class Store:
     def remember(self, facts: Iterable[tuple[Reference, Known]]) -> None:
         """Remember what references were; local ones and `data:` are never remembered by their URI."""
         rows = [
-            (reference.safe(), json.dumps(encode(known)))
+            (plain(reference.safe()), json.dumps(encode(known)))
             for reference, known in facts
             if reference.scheme not in ("file", "data")
         ]
@@ -187,7 +188,7 @@ class Store:
         for path in paths:
             info = os.stat(path)
             signature = f"{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}"
-            key = os.fsencode(os.path.abspath(path)).hex() if not str(path).isascii() else os.path.abspath(path)
+            key = plain(os.path.abspath(path))
             row = self.index.one("select sha256, size from stats where path = ? and signature = ?", (key, signature))
             if row is not None:
                 results.append((str(row[0]), int(str(row[1]))))
@@ -222,8 +223,13 @@ class Store:
         sha256 = hashlib.sha256(data).hexdigest()
         if self.blob(sha256) is None:
             temporary = self.temporary()
-            with open(temporary, "xb", buffering=0) as file:
-                file.write(data)
+            try:
+                # Buffered: a raw file may take a part of the bytes, and not say so by an error.
+                with open(temporary, "xb") as file:
+                    file.write(data)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
             self.commit(temporary, sha256, len(data))
         return sha256
 
@@ -232,11 +238,14 @@ class Store:
         with self.group():
 
             def add(path: Path) -> tuple[str, int]:
-                sha256, size = hash_bytes_of(path)
+                # The copy is hashed: the file itself may change between a look at it and the next.
+                temporary = self.temporary()
+                place(path, temporary)
+                sha256, size = hash_bytes_of(temporary)
                 if self.blob(sha256) is None:
-                    temporary = self.temporary()
-                    place(path, temporary)
                     self.commit(temporary, sha256, size)
+                else:
+                    temporary.unlink()
                 return sha256, size
 
             return self.add_bytes(scan(folder, add).encode())
@@ -257,20 +266,25 @@ class Store:
 
     @contextlib.contextmanager
     def group(self) -> Iterator[None]:
-        """Commit together what is stored within: one sync for all. Blobs are visible after the group, or its parts."""
+        """Commit together what is stored within: one sync for all. Blobs are visible after the group, or its parts.
+
+        What other threads store meanwhile belongs to the group too; a group of their own ends with a commit.
+        """
         with self._lock:
             outer = self._group is not None
             if not outer:
-                self._group, self._group_bytes = [], 0
+                self._group, self._group_bytes, self._group_thread = [], 0, threading.get_ident()
         try:
             yield
         finally:
-            if not outer:
-                with self._lock:
+            with self._lock:
+                if not outer:
                     try:
                         self._flush()
                     finally:
                         self._group = None
+                elif self._group_thread != threading.get_ident():
+                    self.flush()
 
     def flush(self) -> None:
         """Commit what a group has gathered so far."""
@@ -381,14 +395,20 @@ class Store:
         return target
 
     def blobs(self) -> Iterator[tuple[str, Path]]:
-        """Yield every blob that lies in the store."""
+        """Yield every blob that lies in the store; what else somebody put there is left alone."""
         for folder in sorted((self.root / "blobs").iterdir()):
-            if folder.is_dir():
+            if len(folder.name) == 2 and folder.is_dir():
                 for path in sorted(folder.iterdir()):
-                    yield folder.name + path.name, path
+                    if DIGEST.fullmatch(folder.name + path.name) and path.is_file():
+                        yield folder.name + path.name, path
 
     def _relist(self) -> None:
-        rows = [(sha256, path.stat().st_size, path.stat().st_mtime, None) for sha256, path in self.blobs()]
+        rows = []
+        for sha256, path in self.blobs():
+            # Another process may be removing garbage.
+            with contextlib.suppress(FileNotFoundError):
+                info = path.stat()
+                rows.append((sha256, info.st_size, info.st_mtime, None))
         with self.index.write() as connection:
             connection.executemany("insert or ignore into blobs values (?, ?, ?, ?)", rows)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from wfx.errors import MachineError
+from wfx.errors import MachineError, WfxError
 from wfx.records import decode
 from wfx.store import Known, Store, hash_bytes_of
 from wfx.store.trees import Manifest
@@ -151,7 +151,7 @@ def gc(store: Store, keep: Iterable[str], *, older_than: float = 30 * DAY, dry_r
 
 def _of_manifest(store: Store, sha256: str) -> set[str]:
     path = store.path_of(sha256)
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, WfxError):
         with path.open("rb") as file:
             if not file.read(12).startswith(b'{"entries":'):
                 return set()

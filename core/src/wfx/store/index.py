@@ -19,6 +19,8 @@ from wfx.errors import MachineError
 from wfx.values import JsonValue
 
 VERSION = 1
+# Seconds for which another process may keep the file from being opened.
+PATIENCE = 60.0
 TABLES = """
 create table if not exists blobs (sha256 text primary key, size integer not null, added real not null, verified real)
   without rowid;
@@ -30,30 +32,59 @@ create table if not exists facts (kind text not null, key text not null, value t
 """
 
 
+def plain(text: str) -> str:
+    """Return the text as SQLite can keep it: what stands for a byte that is not UTF-8 is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class Index:
     """The tables, safe for several threads and processes. A broken file is set aside and a new one made."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rebuilt = False
-        """Whether the file was lost or broken, so that the blobs have to be listed anew."""
+        """Whether the tables were lost or broken, so that the blobs have to be listed anew."""
         self._lock = threading.RLock()
         self._connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
-        existed = self.path.exists()
+        began, fresh = time.monotonic(), False
+        with self._alone():
+            while True:
+                try:
+                    return self._connect()
+                except sqlite3.DatabaseError as error:
+                    operational = isinstance(error, sqlite3.OperationalError)
+                    if operational and "locked" in str(error):
+                        if time.monotonic() - began > PATIENCE:
+                            raise MachineError(
+                                "the store's index is locked", where=str(self.path), remedy="try again"
+                            ) from error
+                        time.sleep(0.02)
+                    elif fresh or (operational and not self._is_broken(error)):
+                        raise self._trouble(error) from error
+                    else:
+                        self._set_aside()
+                        fresh = True
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from opening too: SQLite does not wait where two change the journal of a new file."""
+        import fcntl
+
         try:
-            connection = self._connect()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise MachineError("the store's index is locked", where=str(self.path), remedy="try again") from error
-            if isinstance(error, sqlite3.OperationalError) and not self._is_broken(error):
-                raise self._trouble(error) from error
-            self._set_aside()
-            connection = self._connect()
-            existed = False
-        self.rebuilt = not existed
-        return connection
+            descriptor = os.open(self.path.parent / "locks" / "index", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError:
+            # SQLite will say what is wrong with the folder.
+            yield
+            return
+        try:
+            # Without locks on this file system there is the patience of `_open`.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False, isolation_level=None)
@@ -67,6 +98,7 @@ class Index:
                     why=f"this wfx knows version {VERSION}", remedy="use a newer wfx, or another WFX_HOME",
                 )  # fmt: skip
             if version == 0:
+                self.rebuilt = True
                 connection.executescript(TABLES)
                 connection.execute(f"pragma user_version={VERSION}")
             connection.execute("select count(*) from (select 1 from blobs limit 1)").fetchone()
@@ -127,13 +159,13 @@ class Index:
 
     def fact(self, kind: str, key: str) -> JsonValue:
         """Return a remembered value; None where there is none."""
-        row = self.one("select value from facts where kind = ? and key = ?", (kind, key))
+        row = self.one("select value from facts where kind = ? and key = ?", (kind, plain(key)))
         return json.loads(str(row[0])) if row else None
 
     def set_fact(self, kind: str, key: str, value: JsonValue) -> None:
         """Remember a value that could be computed again."""
         with self.write() as connection:
-            connection.execute("insert or replace into facts values (?, ?, ?)", (kind, key, json.dumps(value)))
+            connection.execute("insert or replace into facts values (?, ?, ?)", (kind, plain(key), json.dumps(value)))
 
     def close(self) -> None:
         """Close the file."""

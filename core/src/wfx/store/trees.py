@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfx.errors import PolicyError
+from wfx.errors import DefinitionError, IntegrityError, PolicyError
 from wfx.records import canonical, decode
 
 SCHEMA = 1
 MAX_ENTRIES = 1_000_000
 MAX_NAME = 255
 MAX_PATH = 4096
+DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,27 @@ class Manifest:
 
     @classmethod
     def parse(cls, data: bytes) -> Manifest:
-        """Read the bytes back."""
-        return decode(cls, json.loads(data))
+        """Read the bytes back. Raises IntegrityError for what is no manifest, PolicyError where it leads out of its tree."""
+        try:
+            manifest = decode(cls, json.loads(data))
+        except (ValueError, RecursionError, DefinitionError) as error:
+            raise IntegrityError("it is no folder's manifest", why=str(error)) from error
+        for entry in manifest.entries:
+            _refuse_outside(entry)
+        return manifest
+
+
+def _refuse_outside(entry: TreeEntry) -> None:
+    """Refuse an entry whose path, blob or link would lie outside: the bytes may have come from anywhere."""
+    path = entry.path
+    if path.startswith("/") or "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+        raise PolicyError(f"a folder's manifest names the path {path!r}")
+    if entry.link:
+        end = os.path.normpath(os.path.join(os.path.dirname(path), entry.link))
+        if end == ".." or end.startswith(("/", "../")):
+            raise PolicyError(f"the link {path!r} leads out of the tree", why=f"it points to {entry.link!r}")
+    elif not entry.folder and not DIGEST.fullmatch(entry.sha256):
+        raise IntegrityError(f"a folder's manifest gives no digest of {path!r}")
 
 
 def scan(root: Path, hash_file: Callable[[Path], tuple[str, int]]) -> Manifest:
@@ -98,13 +119,13 @@ def _walk(root: Path) -> Iterator[tuple[Path, str]]:
 def _link(root: Path, path: Path, relative: str) -> str:
     """Return a link's target, after every link on the way has been seen to stay inside."""
     target = os.readlink(path)
-    top = os.path.realpath(root)
+    top, folder = os.path.realpath(root), os.path.abspath(root)
     if os.path.isabs(target):
         raise PolicyError(f"the link {relative!r} points to an absolute path", where=str(root))
     # realpath follows the whole chain; a loop or a dangling end stays where the text says.
     end = os.path.realpath(path)
-    plain = os.path.normpath(os.path.join(os.path.dirname(path), target))
-    for place, base in ((end, top), (plain, str(root))):
+    plain = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(path)), target))
+    for place, base in ((end, top), (plain, folder)):
         if place != base and not place.startswith(base.rstrip("/") + "/"):
             raise PolicyError(
                 f"the link {relative!r} leads out of the tree", where=str(root), why=f"it points to {target!r}"
