@@ -42,6 +42,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 # What is left of a body that nobody wants is read up to this, to keep the connection.
 DRAIN = 64 * 1024
+DRAIN_SECONDS = 0.2
 LONGEST_CHUNK_LINE = 4096
 ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512", "sha": "sha1", "sha-1": "sha1", "md5": "md5"}
 STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
@@ -90,15 +91,17 @@ class _Timed(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
+        too_long = f"no whole answer within {self._idle:g} s"
         if self.deadline is not None:
             rest = self.deadline - time.monotonic()
             if rest <= 0:
-                raise TimeoutError(f"no whole answer within {self._idle:g} s")
+                raise TimeoutError(too_long)
             self._sock.settimeout(min(rest, self._idle))
         try:
             return self._raw.readinto(buffer)  # type: ignore[no-any-return]
         except TimeoutError as error:
-            raise TimeoutError(f"not a byte for {self._idle:g} s") from error
+            late = self.deadline is not None and time.monotonic() >= self.deadline
+            raise TimeoutError(too_long if late else f"not a byte for {self._idle:g} s") from error
 
     def close(self) -> None:
         if not self.closed:
@@ -560,8 +563,11 @@ class _Stream:
         with contextlib.suppress(OSError):
             if not self._done and self._keep and self._left is not None and self._left <= DRAIN:
                 buffer = memoryview(bytearray(DRAIN))
+                # A connection is worth no waiting: a server that drips would hold up the error about it.
+                self._response.timed.deadline = time.monotonic() + DRAIN_SECONDS
                 while self.readinto(buffer):
                     pass
+                self._response.head_is_read()
         self._closed = True
         self._count(self._size)
         if self._done and self._keep:
