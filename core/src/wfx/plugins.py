@@ -137,7 +137,8 @@ class PluginManager:
 
     def _index(self) -> dict[tuple[str, str], list[Provider]]:
         if self._providers is None:
-            self._providers = {}
+            # Several threads may come at once: what they see is whole, and the same whoever of them reads it.
+            providers: dict[tuple[str, str], list[Provider]] = {}
             groups = {group: kind for kind, (group, _, _) in KINDS.items()}
             for distribution in metadata.distributions():
                 # Reading `entry_points` parses a file; most distributions have none of ours.
@@ -148,11 +149,12 @@ class PluginManager:
                     name = distribution.metadata["Name"]
                     if self._restrict is not None and _normal(name) not in self._restrict:
                         continue
-                    found = self._providers.setdefault((kind, point.name), [])
+                    found = providers.setdefault((kind, point.name), [])
                     provider = Provider(kind, point.name, point.value, name, distribution.version)
                     # An editable install beside an older one shows the same distribution twice: the first on the path wins.
                     if all(_normal(other.distribution) != _normal(name) for other in found):
                         found.append(provider)
+            self._providers = providers
         return self._providers
 
     def _has(self, kind: str, key: str) -> bool:
