@@ -46,8 +46,8 @@ class GitAddress:
         """
         head, _, fragment = reference.uri.partition("#")
         scheme, mark, rest = head.partition("://")
-        scheme = scheme.lower().removeprefix("git+")
-        if not mark or scheme not in SCHEMES:
+        git, plus, scheme = scheme.lower().partition("+")
+        if not mark or git + plus != "git+" or scheme not in SCHEMES:
             raise _invalid(reference, f"not one of {', '.join('git+' + s + '://' for s in SCHEMES)}")
         authority, slash, path = rest.partition("/")
         userinfo, at, host = authority.rpartition("@")

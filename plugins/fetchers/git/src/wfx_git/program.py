@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -23,6 +24,8 @@ from typing import IO, Final
 
 from wfx.errors import AccessDenied, FetchError, MachineError, PluginError, PolicyError, ReferenceNotFound, WfxError
 from wfx.fetching import Net
+from wfx.net import TemporaryFailure
+from wfx.net.credentials import Credential
 from wfx.redaction import redact
 
 from wfx_git.addresses import GitAddress
@@ -31,9 +34,11 @@ KEPT: Final = re.compile(
     rb"http\.(.*\.)?(proxy|proxyauthmethod|proxysslcert|proxysslkey|proxysslcainfo|sslcainfo|sslcapath|sslcert|sslkey"
     rb"|sslbackend|sslversion|schannel.*)|core\.sshcommand|ssh\.variant|safe\.directory"
 )
+KEPT_VARIABLES: Final = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
 SETTINGS: Final = (
     ("core.hooksPath", os.devnull),
     ("core.fsmonitor", "false"),
+    ("core.attributesFile", os.devnull),
     ("core.symlinks", "true"),
     ("core.autocrlf", "false"),
     ("core.protectNTFS", "true"),
@@ -63,6 +68,21 @@ SETTINGS: Final = (
 )  # fmt: skip
 SSH: Final = "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 TAIL: Final = 2000
+LOOK_EVERY = 15.0
+PATIENCE = 600.0
+"""Seconds without a byte; a server may have to count the objects of a long history before it sends the first."""
+OLDEST: Final = (2, 31)
+"""Of the versions of git: the first that takes settings, so secrets too, from the environment (`GIT_CONFIG_COUNT`)."""
+# These take a token over the git protocol as a password only, of a user of theirs.
+TOKEN_USERS: Final = {"github.com": "x-access-token", "gitlab.com": "oauth2", "bitbucket.org": "x-token-auth"}
+
+
+class Unadvertised(FetchError):
+    """The server gives what its branches and tags name, and not an object by its id."""
+
+
+class Dumb(Unadvertised):
+    """The server is an ordinary web server with the repository's files: it can choose nothing for us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +91,9 @@ class Remote:
 
     address: GitAddress
     header: str = ""
-    """The whole `Name: value`; empty where nobody gave credentials."""
+    """The whole `Name: value`, one a line; empty where nobody gave credentials."""
+    ca_bundle: str = ""
+    """File of certificates to trust in place of the machine's."""
 
     def __repr__(self) -> str:
         return f"Remote({self.address.url!r})"
@@ -85,16 +107,35 @@ def connect(address: GitAddress, net: Net) -> Remote:
     if address.scheme not in ("http", "https"):
         return Remote(address)
     if address.password is not None:
-        return Remote(address, basic(address.user or "", address.password))
-    return Remote(address, "" if credential is None else header(credential))
+        proof = basic(address.user or "", address.password)
+    elif credential is not None and credential.token and address.host in TOKEN_USERS:
+        proof = basic(TOKEN_USERS[address.host], credential.token)
+    elif credential is not None:
+        proof = header(credential)
+    else:
+        # A token is often written as the user alone; never to send it would be to fall back to anonymous in silence.
+        proof = basic(address.user, "") if address.user else ""
+    return Remote(address, proof, net.settings.ca_bundle or "")
 
 
 def basic(user: str, password: str) -> str:
     """Return the header of RFC 7617, and make its secrets known to the redactor."""
     value = base64.b64encode(f"{user}:{password}".encode()).decode()
-    redact.learn(password)
+    redact.learn(password or user)
     redact.learn(value)
     return f"Authorization: Basic {value}"
+
+
+def header(credential: Credential) -> str:
+    """Return the headers that a credential stands for, one a line, and make their values known to the redactor."""
+    lines = []
+    for name, value in credential.headers().items():
+        if any(c in name + value for c in "\r\n\0"):
+            raise PolicyError("a credential with a line break in it", remedy="correct the credential of this host")
+        redact.learn(value)
+        redact.learn(value.partition(" ")[2])
+        lines.append(f"{name}: {value}")
+    return "\n".join(lines)
 
 
 class Git:
@@ -115,13 +156,38 @@ class Git:
             raise MachineError.of(error) from error
         self.run(["init", "-q", "--bare", "--template=", f"--object-format={object_format}", os.fspath(self.folder)])
 
-    def run(self, arguments: Sequence[str | bytes], remote: Remote | None = None, stdin: bytes | None = None) -> bytes:
-        """Run to the end and return standard output. Raises as `explain` says."""
+    def run(
+        self, arguments: Sequence[str | bytes], remote: Remote | None = None, stdin: bytes | None = None,
+    ) -> bytes:  # fmt: skip
+        """Run to the end and return standard output. Raises as `explain` says, TemporaryFailure where nothing goes on."""
         with self.start(arguments, remote, subprocess.PIPE if stdin is not None else subprocess.DEVNULL) as process:
-            out, err = process.communicate(stdin)
+            size, idle = -1, 0.0
+            while True:
+                try:
+                    out, err = process.communicate(stdin, LOOK_EVERY)
+                    break
+                except subprocess.TimeoutExpired as error:
+                    if remote is None:
+                        continue
+                    # A peer that is gone without a word; ssh and http notice by themselves, the git protocol does not.
+                    before, size = size, self._size()
+                    idle = idle + LOOK_EVERY if size == before else 0.0
+                    if idle >= PATIENCE:
+                        raise TemporaryFailure(
+                            f"nothing came for {PATIENCE:g} s", where=remote.address.url, remedy="try again later"
+                        ) from error
             if process.returncode:
                 raise explain(err, remote)
             return out
+
+    def _size(self) -> int:
+        """Return the bytes that have come, packs under way included."""
+        total = 0
+        for root, _, files in os.walk(self.folder / "objects"):
+            for name in files:
+                with contextlib.suppress(FileNotFoundError):
+                    total += os.lstat(os.path.join(root, name)).st_size
+        return total
 
     @contextlib.contextmanager
     def start(
@@ -144,32 +210,47 @@ class Git:
             process.wait()
 
     def _environment(self, remote: Remote | None) -> dict[str, str]:
-        # Anything GIT_… may redirect or trace; the two that say how ssh is started are the machine's.
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in ("GIT_SSH", "GIT_SSH_COMMAND")}
+        # Anything GIT_… may redirect or trace; how ssh is started and whom TLS trusts is the machine's.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in KEPT_VARIABLES}
         kept |= {
             "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.fspath(self._config),
             "GIT_DIR": os.fspath(self.folder), "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true",
-            "SSH_ASKPASS_REQUIRE": "never", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_LITERAL_PATHSPECS": "1",
+            "SSH_ASKPASS_REQUIRE": "never", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1",
+            "GIT_LITERAL_PATHSPECS": "1",
             "GIT_ALLOW_PROTOCOL": remote.address.scheme if remote else "none", "GIT_OPTIONAL_LOCKS": "0",
             "GIT_ATTR_NOSYSTEM": "1",
         }  # fmt: skip
+        if remote and remote.ca_bundle:
+            kept["GIT_SSL_CAINFO"] = remote.ca_bundle
         if remote and remote.header:
-            kept |= {
-                "GIT_CONFIG_COUNT": "1",
-                "GIT_CONFIG_KEY_0": f"http.{remote.address.origin}/.extraHeader",
-                "GIT_CONFIG_VALUE_0": remote.header,
-            }
+            headers = remote.header.split("\n")
+            kept["GIT_CONFIG_COUNT"] = str(len(headers))
+            for number, line in enumerate(headers):
+                kept[f"GIT_CONFIG_KEY_{number}"] = f"http.{remote.address.origin}/.extraHeader"
+                kept[f"GIT_CONFIG_VALUE_{number}"] = line
         if "GIT_SSH" not in kept and "GIT_SSH_COMMAND" not in kept and not _has(self._config, "sshcommand"):
             kept["GIT_SSH_COMMAND"] = SSH
         return kept
 
 
 def program() -> str:
-    """Return the path of git. Raises PluginError."""
+    """Return the path of git. Raises PluginError where there is none that is new enough."""
     found = shutil.which("git")
     if found is None:
         raise PluginError("git is not installed", remedy="install it: apt install git")
+    if _version(found) < OLDEST:
+        raise PluginError("git is too old", where=found, remedy=f"install git {'.'.join(map(str, OLDEST))} or newer")
     return found
+
+
+@functools.cache
+def _version(path: str) -> tuple[int, ...]:
+    try:
+        said = subprocess.run([path, "version"], capture_output=True, check=False, timeout=60).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PluginError("git cannot be started", where=path, why=str(error)) from error
+    match = re.search(rb"([0-9]+)\.([0-9]+)", said)
+    return (int(match[1]), int(match[2])) if match else (0,)
 
 
 def explain(stderr: bytes, remote: Remote | None) -> WfxError:
@@ -199,8 +280,24 @@ def explain(stderr: bytes, remote: Remote | None) -> WfxError:
         return AccessDenied(
             "the repository may not be read (403)", where=where, why=why, remedy="check the token's or key's rights"
         )
+    if says("dumb http transport does not support"):
+        return Dumb("the server only gives out files", where=where, why=why)
+    if says("unadvertised object", "not valid\n"):
+        return Unadvertised("the server does not give single commits", where=where, why=why)
+    if says("not our ref", "couldn't find remote ref"):
+        return ReferenceNotFound(
+            "the repository does not have it (any more)",
+            where=where,
+            why=why,
+            remedy="name another tag, branch or commit",
+        )
+    if says("dubious ownership"):
+        return PolicyError(
+            "the repository belongs to another user", where=where, why=why,
+            remedy="if you trust it: git config --global --add safe.directory FOLDER",
+        )  # fmt: skip
     if says("error: 429"):
-        return FetchError(
+        return TemporaryFailure(
             "the host says there were too many requests (429)", where=where, why=why, remedy="wait, or give a token"
         )
     if says("error: 301", "error: 302", "error: 303", "error: 307", "error: 308"):
@@ -216,12 +313,20 @@ def explain(stderr: bytes, remote: Remote | None) -> WfxError:
     if says("error: 404", "' not found", "repository not found", "does not appear to be a git repository",
             "repository not exported", "no such file or directory", "does not exist"):  # fmt: skip
         return ReferenceNotFound("there is no such repository", where=where, why=why, remedy="check the address")
+    if says("error: 5", "could not resolve host", "failed to connect", "couldn't connect", "connection refused",
+            "connection reset", "timed out", "early eof", "hung up", "unexpected disconnect", "too slow",
+            "network is unreachable", "unable to connect", "unable to look up"):  # fmt: skip
+        return TemporaryFailure(
+            "the connection to the repository failed", where=where, why=why, remedy="try again later"
+        )
     return FetchError("git could not fetch", where=where, why=why or "it gave no reason", remedy="try again later")
 
 
 def _settings() -> bytes:
     """Return the text of a git configuration: ours, after what is kept of the machine's."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_CONFIG_COUNT")}
+    # Anything else that is GIT_… could trace, or add settings of its own.
+    files = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in files}
     # Outside of any repository, so that no repository's settings are among them.
     listed = subprocess.run(
         [program(), "config", "--list", "-z"],
