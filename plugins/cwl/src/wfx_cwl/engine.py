@@ -29,7 +29,7 @@ from wfx_cwl import binding, documents
 if TYPE_CHECKING:
     from wfx.staging import StagedRun
 
-DRIVER = Path(__file__).with_name("driver.py")
+DRIVER = Path(__file__).with_name("driver")
 
 
 class CwltoolEngine(Engine):

@@ -1,0 +1,113 @@
+"""Run the jobs that cwltool makes of steps, several at once, and see what each of them uses and says."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import types
+from typing import Any
+
+from .events import CURRENT, Execution, Recorder
+
+
+def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
+    """Return cwltool's parallel executor, with a thread-local word of which execution runs."""
+    from cwltool.command_line_tool import CallbackJob
+    from cwltool.executors import MultithreadedJobExecutor
+    from cwltool.job import JobBase
+
+    class TellingExecutor(MultithreadedJobExecutor):  # type: ignore[misc]
+        def select_resources(self, request: Any, runtime_context: Any) -> Any:
+            # A tool that asks for more than there is gets what there is, as from cwltool's own default executor.
+            most = {"cores": self.max_cores, "ram": self.max_ram}
+            capped = dict(request)
+            for name, limit in most.items():
+                for end in ("Min", "Max"):
+                    if capped[name + end] > limit:
+                        logging.getLogger("cwltool").warning(
+                            "asks for %s %s; %s are there", capped[name + end], name, limit
+                        )
+                        capped[name + end] = limit
+            return super().select_resources(capped, runtime_context)
+
+        def _runner(self, job: Any, runtime_context: Any, lock: Any) -> None:
+            execution: Execution | None = getattr(job, "wfx_execution", None)
+            if execution is None or not hasattr(job, "run") or type(job).__name__ == "WorkflowJob":
+                super()._runner(job, runtime_context, lock)
+                return
+            context = runtime_context.copy()
+            context.rm_tmpdir = True
+            execution.cached = isinstance(job, CallbackJob)
+            CURRENT.execution = execution
+            with contextlib.ExitStack() as stack:
+                if isinstance(job, JobBase):
+                    self._prepare(job, execution, context, stack)
+                execution.start(getattr(job, "wfx_inputs", None) or dict(getattr(job, "joborder", {})))
+                try:
+                    super()._runner(job, context, lock)
+                finally:
+                    CURRENT.execution = None
+
+        def _prepare(self, job: Any, execution: Execution, context: Any, stack: contextlib.ExitStack) -> None:
+            execution.fields["command"] = [recorder.clean(str(word)) for word in job.command_line]
+            assert recorder.logs is not None
+            execution.log = recorder.logs / (execution.fields["id"] + ".log")
+            execution.log.parent.mkdir(parents=True, exist_ok=True)
+            log = stack.enter_context(execution.log.open("wb"))
+            context.default_stdout = context.default_stderr = log
+            collect = job.collect_outputs
+
+            def collected(outdir: str, code: int) -> Any:
+                execution.fields["exit_code"] = code
+                return collect(outdir, code)
+
+            job.collect_outputs = collected
+
+    executor = TellingExecutor(max_parallel=cores)
+    if memory:
+        executor.max_ram = min(executor.max_ram, memory // 2**20)
+    return executor
+
+
+def measure_processes() -> None:
+    """Have cwltool's processes waited for with `wait4`, which tells what they used."""
+    import time
+
+    import cwltool.job
+
+    class Measured(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self.execution: Execution | None = getattr(CURRENT, "execution", None)
+            self.began = time.monotonic()
+            super().__init__(*arguments, **options)
+
+        def _try_wait(self, flags: int) -> tuple[int, int]:
+            try:
+                pid, status, usage = os.wait4(self.pid, flags)
+            except ChildProcessError:
+                return self.pid, 0
+            if pid == self.pid and self.execution is not None:
+                self.execution.measured(usage, time.monotonic() - self.began)
+            return pid, status
+
+    shim = types.ModuleType("subprocess")
+    shim.__dict__.update(vars(subprocess), Popen=Measured)
+    cwltool.job.subprocess = shim  # type: ignore[attr-defined]
+
+
+class Listener(logging.Handler):
+    """Keeps what cwltool complains of, for the error of the step that it is about."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(logging.WARNING)
+        self.recorder = recorder
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a message."""
+        if record.levelno < logging.ERROR:
+            return
+        execution: Execution | None = getattr(CURRENT, "execution", None)
+        text = " ".join(record.getMessage().split())
+        (execution.messages if execution is not None else self.recorder.messages).append(text)

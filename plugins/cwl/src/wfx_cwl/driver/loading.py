@@ -1,0 +1,144 @@
+"""Load a document with cwltool from what has been staged, and say in a line what is wrong with a broken one."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from .events import Recorder
+from .names import path_of, uri_of
+from .steps import make_tool
+
+
+class Broken(Exception):
+    """Something that the user has to know of."""
+
+    def __init__(self, kind: str, what: str, where: str = "", why: str = "") -> None:
+        super().__init__(what)
+        self.answer = {"kind": kind, "what": what, "where": where, "why": why}
+
+
+class Workflow:
+    """A loaded document."""
+
+    def __init__(self, message: dict[str, Any]) -> None:
+        self.tree = Path(message["tree"])
+        self.entry, self.fragment = message["entry"], message["fragment"]
+        self.aliases: dict[str, Path] = {uri: self.tree / path for uri, path in message["aliases"].items()}
+        self.uri = uri_of(self.tree / self.entry) + (f"#{self.fragment}" if self.fragment else "")
+        self.recorder = Recorder()
+        self.warnings: list[str] = []
+        self.process = self._load()
+
+    def _load(self) -> Any:
+        from cwltool.context import LoadingContext
+        from cwltool.errors import GraphTargetMissingException, WorkflowException
+        from cwltool.load_tool import load_tool
+        from cwltool.process import Process
+        from ruamel.yaml.error import YAMLError
+        from schema_salad.exceptions import SchemaSaladException
+
+        context = LoadingContext()
+        context.fetcher_constructor = functools.partial(_fetcher(), self.aliases)
+        context.construct_tool_object = functools.partial(make_tool, self.recorder)
+        context.do_validate = True
+        context.skip_schemas = not self._has_schemas()
+        context.relax_path_checks = True
+        try:
+            process: Process = load_tool(self.uri, context)
+        except GraphTargetMissingException as error:
+            raise Broken(
+                "document", "it has several processes and none is called main", self.entry, str(error)
+            ) from error
+        except (
+            SchemaSaladException,
+            WorkflowException,
+            YAMLError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:
+            raise self._broken(error) from error
+        process.visit(self._place_defaults)
+        return process
+
+    def _has_schemas(self) -> bool:
+        """Say whether ontologies have been staged, without which `$schemas` would be looked for in the network."""
+        return any(path.suffix in (".owl", ".rdf", ".ttl") for path in self.tree.rglob("*.*"))
+
+    def _place_defaults(self, tool: Any) -> None:
+        """Tell where the default files lie that a document names by their URI."""
+
+        def fix(value: Any) -> None:
+            if isinstance(value, list):
+                for item in value:
+                    fix(item)
+            elif isinstance(value, dict):
+                location = value.get("location")
+                if (
+                    value.get("class") in ("File", "Directory")
+                    and isinstance(location, str)
+                    and location in self.aliases
+                ):
+                    value["location"] = uri_of(self.aliases[location])
+                for item in value.values():
+                    fix(item)
+
+        for parameter in tool.get("inputs", []):
+            fix(parameter.get("default"))
+        for step in tool.get("steps", []):
+            for parameter in step.get("in", []):
+                fix(parameter.get("default"))
+
+    def _broken(self, error: Exception) -> Broken:
+        """Take the place and the innermost reason from what schema-salad says, in a line."""
+        text = self.relative_text(str(error) or type(error).__name__)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        places = [re.match(r"(?P<file>\S.*?):(?P<line>\d+):(?P<column>\d+):\s*(?P<text>.*)", line) for line in lines]
+        found = [match for match in places if match]
+        # The deepest place says the most; lines above it say what it is part of.
+        where = f"{found[-1]['file']}:{found[-1]['line']}" if found else self.entry
+        reasons = [match["text"].lstrip("* ") if match else line for match, line in zip(places, lines, strict=True)]
+        return Broken(
+            "document", "it is not valid CWL", where, " ".join(dict.fromkeys(filter(None, reasons[-6:])))[:600]
+        )
+
+    def relative_text(self, text: str) -> str:
+        """Take the folder of the tree out of a text."""
+        for prefix in (uri_of(self.tree) + "/", str(self.tree) + "/"):
+            text = text.replace(prefix, "")
+        return text
+
+
+def _fetcher() -> type:
+    from schema_salad.exceptions import ValidationException
+    from schema_salad.fetcher import DefaultFetcher
+
+    class StagedFetcher(DefaultFetcher):  # type: ignore[misc]
+        """Reads what has been staged; nothing else, and no network."""
+
+        def __init__(self, aliases: dict[str, Path], cache: Any, session: Any = None) -> None:
+            super().__init__(cache, None)
+            self.aliases = aliases
+
+        def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
+            if url in self.cache and isinstance(self.cache[url], str):
+                return str(self.cache[url])
+            path = self.aliases.get(url)
+            if path is None and not url.startswith("file:"):
+                raise ValidationException(f"{url} was not staged")
+            try:
+                return Path(path or path_of(url)).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValidationException(f"{url} cannot be read: {error}") from error
+
+        def check_exists(self, url: str) -> bool:
+            if url in self.cache or url in self.aliases:
+                return True
+            return url.startswith("file:") and os.path.exists(path_of(url))
+
+    return StagedFetcher
