@@ -305,6 +305,8 @@ class _Work:
         except BaseException:
             # Nothing half-written stays: what was fetched is in the store, the directory was ours and new.
             if self.directory is not None and self.directory.fresh:
+                if self.engine is not None:
+                    self.engine.close()  # it still writes there
                 self.directory.abandon()
             raise
         finished = _finished(directory, plan, lock, self.options)

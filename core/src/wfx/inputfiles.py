@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from wfx.closures import safe_name
-from wfx.errors import InputError
+from wfx.errors import InputError, MachineError
 from wfx.fetching import Expected
 from wfx.planning import PlannedInput
 from wfx.references import Reference
@@ -162,17 +162,30 @@ def _digested(value: JsonValue, digests: dict[str, str]) -> JsonValue:
 
 
 def missing_locally(files: Iterable[PlannedInput]) -> list[str]:
-    """Return a line for each local input that is not there, for all to be told at once."""
+    """Return a line for each local input that is not there, for all to be told at once.
+
+    Raises MachineError for one that this user may not look at: that is not the same as missing.
+    """
     lines = []
     for item in files:
         if not item.reference.is_local:
             continue
         path = item.reference.path
         kind = "folder" if item.kind == "directory" else "file"
-        if not os.path.lexists(path):
+        if not _exists(path):
             lines.append(f"input '{item.parameter}': no such {kind}: {path}")
         elif item.kind == "directory" and not path.is_dir():
             lines.append(f"input '{item.parameter}': a file where a directory is expected: {path}")
         elif item.kind == "file" and path.is_dir():
             lines.append(f"input '{item.parameter}': a directory where a file is expected: {path}")
     return lines
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise MachineError.of(error) from error
+    return True

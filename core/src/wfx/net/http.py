@@ -207,7 +207,7 @@ class _Hop:
             raise FetchError("it is not a valid address", where=redact_uri(url), why=str(error)) from error
         scheme = parts.scheme.lower()
         if scheme not in ("http", "https"):
-            raise PolicyError(f"http leads to {scheme}:", where=redact_uri(url))
+            raise PolicyError(f"{scheme}: is no address of the web", where=redact_uri(url))
         if not host:
             raise FetchError("the address has no host", where=redact_uri(url))
         # Everything that may not stand in a request line is escaped; what is escaped already stays.
@@ -281,7 +281,13 @@ class Client:
             if response.status not in REDIRECTS or not location:
                 return self._answer(net, hop, connection, response, span, bool(data) or method != "GET")
             self._finish(connection, response)
-            target = _Hop.parse(urljoin(hop.url, _latin_to_utf8(location)))
+            try:
+                target = _Hop.parse(urljoin(hop.url, _latin_to_utf8(location)))
+            except (PolicyError, FetchError) as error:
+                # The place that leads astray is what the user knows and can complain of.
+                raise type(error)(
+                    f"it leads elsewhere: {error.what}", where=redact_uri(url), why=error.where
+                ) from error
             if hop.scheme == "https" and target.scheme == "http":
                 raise PolicyError(
                     "a redirect leads from https to http", where=redact_uri(url), why=redact_uri(target.url)
