@@ -7,6 +7,7 @@ by an absolute URI elsewhere lies under `external/`, and the engine is told wher
 
 from __future__ import annotations
 
+import logging
 import os
 import posixpath
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from wfx.engines import DocumentReference, Engine, Recognition
-from wfx.errors import DefinitionError, FetchError, PolicyError, ReferenceNotFound
+from wfx.errors import DefinitionError, FetchError, PluginError, PolicyError, ReferenceNotFound, WfxError
 from wfx.fetching import Fetched, Source
 from wfx.planning import Document
+from wfx.plugins import PUBLISHED, blame
 from wfx.records import digest
 from wfx.references import SCHEME, Reference
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 Role = Literal["document", "text", "file", "schema", "other"]
 MAX_DOCUMENTS = 10_000
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -146,22 +149,40 @@ def recognise(
     # The language that the suffix names is asked first and, when it agrees, alone: nothing else is imported.
     keys.sort(key=lambda key: key.split(".")[0] != suffix)
     claims: list[tuple[type[Engine], Recognition]] = []
+    broken: dict[str, PluginError] = {}
     for key in keys:
-        cls = session.plugins.engine(key)
-        claim = cls.recognise(tree, entry)
+        try:
+            cls = session.plugins.engine(key)
+            claim = cls.recognise(tree, entry)
+        except PluginError as error:
+            broken[key] = error
+            continue
+        except WfxError:
+            raise
+        except Exception as error:
+            # An engine that stumbles over another's document must not keep that one's engine from running it.
+            blamed = blame(error)
+            if blamed is None:
+                raise
+            broken[key] = blamed
+            continue
         if claim is not None:
             claims.append((cls, claim))
             if key.split(".")[0] == suffix:
                 break
+    for key, problem in broken.items():
+        if not claims and key.split(".")[0] == suffix:
+            raise problem
+        log.warning("the engine %s could not be asked: %s", key, problem)
     if not claims:
-        from wfx.plugins import PUBLISHED
-
-        known = ", ".join(keys) or "none"
+        known = "; ".join(
+            [f"installed engines: {', '.join(keys) or 'none'}", *(f"{key} is broken: {p}" for key, p in broken.items())]
+        )
         missing = [
             f"{package} for {key.split('.')[0]}" for key, package in PUBLISHED["engine"].items() if key not in keys
         ]
         raise DefinitionError(
-            "no installed engine recognises it as a workflow", where=str(reference), why=f"installed engines: {known}",
+            "no installed engine recognises it as a workflow", where=str(reference), why=known,
             remedy=f"install {', '.join(missing)}" if missing else "name the main document, or the engine with --engine",
         )  # fmt: skip
     languages = {claim.engine.split(".")[0] for _, claim in claims}

@@ -120,7 +120,7 @@ class UnknownKey(PluginError):
 
 
 class DuplicateKey(PluginError):
-    """Two distributions claim one key."""
+    """Two distributions claim one key, or one declares it twice."""
 
 
 class PluginLoadError(PluginError):

@@ -7,28 +7,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from wfx import diagnosis
 from wfx.cli.display import show_size
+from wfx.cli.plugins import finding_line
 from wfx.cli.shared import common, open_session, print_json
+from wfx.diagnosis import Finding
 from wfx.errors import WfxError
 from wfx.session import Session
 
 SPARE = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    subject: str
-    state: str
-    """`ok`, `missing` (something does not work without it), `note`."""
-    text: str
-    remedy: str = ""
 
 
 @click.command()
@@ -40,14 +31,8 @@ def doctor(as_json: bool, level: int) -> int:
     if as_json:
         print_json({"ok": all(f.state != "missing" for f in findings), "findings": findings})
     else:
-        marks = {
-            "ok": click.style("ok     ", fg="green"),
-            "missing": click.style("missing", fg="red"),
-            "note": "note   ",
-        }
         for finding in findings:
-            remedy = f"; {finding.remedy}" if finding.remedy else ""
-            click.echo(f"{marks[finding.state]}  {finding.subject}: {finding.text}{remedy}")
+            click.echo(finding_line(finding))
     return 6 if any(f.state == "missing" for f in findings) else 0
 
 
@@ -72,25 +57,10 @@ def look(session: Session) -> Iterator[Finding]:
 
 
 def _plugins(session: Session) -> Iterator[Finding]:
-    for provider in session.plugins.providers():
-        if provider.kind != "engine":
-            continue
-        try:
-            cls = session.plugins.engine(provider.key)
-            version = cls(_Settings(session.config.section(f"engine.{provider.key}"))).version()  # type: ignore[arg-type]
-        except WfxError as error:
-            yield Finding(f"engine {provider.key}", "missing", str(error))
-        else:
-            yield Finding(f"engine {provider.key}", "ok", f"{cls.capabilities.name} {version} ({provider})")
-    if not session.plugins.keys("engine"):
-        yield Finding("engines", "missing", "no engine is installed", "pip install wfx-cwl")
-    if not session.plugins.keys("fetcher"):
-        yield Finding("fetchers", "missing", "no fetcher is installed", "pip install wfx-file wfx-http wfx-git")
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    settings: dict[str, object]
+    # What works and is no engine or runtime is left to `wfx plugins doctor`.
+    for finding in diagnosis.doctor(session.plugins, session.config.section):
+        if finding.state != "ok" or finding.subject.startswith(("engine ", "container-factory ")):
+            yield finding
 
 
 def _sandbox() -> Iterator[Finding]:
@@ -123,7 +93,6 @@ def _folders(session: Session) -> Iterator[Finding]:
     except WfxError as error:
         yield Finding("store", "missing", str(error))
         return
-    state = "ok" if free > SPARE else "note"
-    yield Finding("store", state, f"{session.store.root}, {show_size(free)} free")
+    yield Finding("store", "ok" if free > SPARE else "note", f"{session.store.root}, {show_size(free)} free")
     home = Path(sys.prefix)
     yield Finding("installed in", "ok", str(home))

@@ -106,7 +106,9 @@ def run_command(arguments: list[str]) -> int:
 
         return _report(MachineError.of(error), arguments, debug, cause=error)
     except Exception as error:  # noqa: BLE001 (the last resort: a fault of wfx itself is reported as such)
-        fault = WfxError(
+        from wfx.plugins import blame
+
+        fault = blame(error) or WfxError(
             f"a fault of wfx itself: {type(error).__name__}: {error}",
             remedy="run again with --debug and report what it prints",
         )

@@ -1,34 +1,51 @@
-"""`wfx plugins`: what is installed, and what one plugin can do."""
+"""`wfx plugins`: what is installed, what one plugin can do, and what is wrong with it."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wfx.cli.shared import common, print_json, print_table
-from wfx.errors import UsageError
-from wfx.plugins import KINDS, PluginManager
+from wfx.errors import PluginError, UsageError
+from wfx.installed import KINDS
+from wfx.plugins import PluginManager
 from wfx.records import encode
+
+if TYPE_CHECKING:
+    from wfx.diagnosis import Finding
+
+kind_option = click.option("--kind", type=click.Choice(sorted(KINDS)), help="Only this kind.")
 
 
 @click.group()
 def plugins() -> None:
-    """List and show the installed plugins."""
+    """List, show and check the installed plugins.
+
+    WFX_PLUGINS=NAME,NAME restricts every command to the plugins of these distributions; empty, it means none.
+    """
 
 
 @plugins.command("list")
-@click.option("--kind", type=click.Choice(sorted(KINDS)), help="Only this kind.")
+@kind_option
 @common
 def list_plugins(kind: str | None, as_json: bool, level: int) -> None:
     """List kind, key, distribution and version of every plugin, from metadata alone: nothing is imported."""
-    found = [p for p in PluginManager().providers() if kind in (None, p.kind)]
+    manager = PluginManager()
+    found = [(p, manager.objection(p)) for p in manager.providers() if kind in (None, p.kind)]
     if as_json:
-        print_json({"plugins": [encode(p) for p in found]})
+        print_json({
+            "plugins": [{**encode(p), "problem": None if problem is None else str(problem)} for p, problem in found]
+        })  # fmt: skip
         return
-    print_table(("KIND", "KEY", "DISTRIBUTION", "VERSION"), [(p.kind, p.key, p.distribution, p.version) for p in found])
+    rows = [(p.kind, p.key, p.distribution, p.version) for p, _ in found]
+    print_table(("KIND", "KEY", "DISTRIBUTION", "VERSION"), rows)
+    # On stderr, so that a script reads rows alone; once for a conflict, which both sides have.
+    for message in dict.fromkeys(str(problem) for _, problem in found if problem is not None):
+        click.echo(f"wfx: {message}", err=True)
 
 
 @plugins.command("show")
@@ -50,6 +67,7 @@ def show_plugin(key: str, kind: str | None, as_json: bool, level: int) -> None:
         "keys": list(cls.keys),
         "distribution": provider.distribution if provider else "",
         "version": provider.version if provider else "",
+        "requires": provider.requires if provider else "",
         "class": f"{cls.__module__}.{cls.__qualname__}",
         "summary": (inspect.getdoc(cls) or "").partition("\n")[0],
         "shape": next((base.__name__ for base in cls.__mro__[1:] if base.__module__.startswith("wfx.")), ""),
@@ -69,6 +87,48 @@ def show_plugin(key: str, kind: str | None, as_json: bool, level: int) -> None:
                 click.echo(f"  {inner}: {_text(item)}")
         else:
             click.echo(f"{name}: {_text(value)}")
+
+
+@plugins.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@common
+def check_plugins(names: tuple[str, ...], as_json: bool, level: int) -> int:
+    """Import plugins and look whether they keep to the rules.
+
+    NAME is a distribution or a key; without any, all are looked at. Made for authors: the contract classes of
+    wfx.testing then test what a plugin does.
+    """
+    from wfx.diagnosis import check
+
+    return _report(check(PluginManager(), names), as_json, level)
+
+
+@plugins.command("doctor")
+@common
+def doctor_plugins(as_json: bool, level: int) -> int:
+    """Look what is wrong with what is installed: conflicts, broken plugins, missing engines and runtimes."""
+    from wfx.config import Config
+    from wfx.diagnosis import doctor
+
+    return _report(list(doctor(PluginManager(), Config.load().section)), as_json, level)
+
+
+def _report(findings: Sequence[Finding], as_json: bool, level: int) -> int:
+    good = all(finding.state != "missing" for finding in findings)
+    if as_json:
+        print_json({"ok": good, "findings": findings})
+    else:
+        for finding in findings:
+            if level >= 0 or finding.state == "missing":
+                click.echo(finding_line(finding))
+    return 0 if good else PluginError.exit_code
+
+
+def finding_line(finding: Finding) -> str:
+    """Return a finding for people."""
+    marks = {"ok": click.style("ok     ", fg="green"), "missing": click.style("missing", fg="red"), "note": "note   "}
+    remedy = f"; {finding.remedy}" if finding.remedy else ""
+    return f"{marks[finding.state]}  {finding.subject}: {finding.text}{remedy}"
 
 
 def _text(value: object) -> str:
