@@ -27,6 +27,7 @@ class Field:
     name: str
     type: ValueType
     doc: str = ""
+    secondary_files: tuple[SecondaryFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 from wfx.engines import Description
 from wfx.references import Reference
-from wfx.values import JsonValue, Parameter, SecondaryFile, Values
+from wfx.values import JsonValue, SecondaryFile, Values, ValueType
 
 
 def bind(description: Description, values: Values) -> Values:
@@ -20,16 +21,29 @@ def bind(description: Description, values: Values) -> Values:
             value = parameter.default
         if value is None and parameter.id not in values:
             continue
-        bound[parameter.id] = _companions(value, parameter)
+        bound[parameter.id] = _bound(value, parameter.type, parameter.secondary_files)
     return bound
 
 
-def _companions(value: JsonValue, parameter: Parameter) -> JsonValue:
-    if not parameter.secondary_files:
-        return value
+def _bound(value: JsonValue, kind: ValueType, patterns: Sequence[SecondaryFile]) -> JsonValue:
+    """Name the companions of all files in a value: the parameter's patterns, or those of a record's field."""
     if isinstance(value, list):
-        return [_companions(item, parameter) for item in value]
-    if not isinstance(value, dict) or value.get("class") != "File" or not isinstance(value.get("location"), str):
+        items = [t.items for t in (kind, *kind.alternatives) if t.items is not None]
+        return [_bound(item, items[0] if len(items) == 1 else ValueType("any"), patterns) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class") == "File":
+        return _companions(value, patterns)
+    # Of several records the one that has all of the value's fields.
+    records = [t for t in (kind, *kind.alternatives) if t.fields and set(value) <= {field.name for field in t.fields}]
+    if not records:
+        return value
+    fields = {field.name: field for field in records[0].fields}
+    return {name: _bound(item, fields[name].type, fields[name].secondary_files) for name, item in value.items()}
+
+
+def _companions(value: dict[str, JsonValue], patterns: Sequence[SecondaryFile]) -> JsonValue:
+    if not patterns or not isinstance(value.get("location"), str):
         return value
     given = value.get("secondaryFiles")
     companions: list[JsonValue] = list(given) if isinstance(given, list) else []
@@ -40,11 +54,11 @@ def _companions(value: JsonValue, parameter: Parameter) -> JsonValue:
     name = basename if isinstance(basename, str) and basename else reference.name
     here = {str(item.get("basename") or Reference(str(item.get("location", ""))).name)
             for item in companions if isinstance(item, dict)}  # fmt: skip
-    for wanted in _wanted(parameter.secondary_files):
-        companion = applied(wanted.pattern, name)
-        if companion in here:
+    for wanted in patterns:
+        companion, there = named(wanted.pattern, name), named(wanted.pattern, reference.name)
+        if companion is None or there is None or companion in here:
             continue
-        place = beside(reference, applied(wanted.pattern, reference.name))
+        place = beside(reference, there)
         if place.is_local:
             # An optional companion is taken where it is; whether a required one is missing is said by the core.
             if not os.path.lexists(place.path) and wanted.required is False:
@@ -57,9 +71,22 @@ def _companions(value: JsonValue, parameter: Parameter) -> JsonValue:
     return {**value, "secondaryFiles": companions} if companions else value
 
 
-def _wanted(patterns: Sequence[SecondaryFile]) -> list[SecondaryFile]:
-    # An expression can only be evaluated by cwltool, which looks for such a file when it runs.
-    return [item for item in patterns if "$(" not in item.pattern and "${" not in item.pattern]
+SIMPLE = re.compile(r"\$\(self\.(basename|nameroot|nameext)\)")
+
+
+def named(pattern: str, name: str) -> str | None:
+    """Return the companion's name by a pattern or by an expression that only puts the file's own name together.
+
+    None for any other expression: only cwltool can evaluate it, and looks for such a file when it runs.
+    """
+    if "$(" not in pattern and "${" not in pattern:
+        return applied(pattern, name)
+    root, extension = os.path.splitext(name)
+    parts = {"basename": name, "nameroot": root, "nameext": extension}
+    rest = SIMPLE.sub("", pattern)
+    if "$(" in rest or "${" in rest or "/" in rest:
+        return None
+    return SIMPLE.sub(lambda match: parts[match[1]], pattern).removesuffix("?") or None
 
 
 def applied(pattern: str, name: str) -> str:

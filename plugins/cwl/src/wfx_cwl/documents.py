@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 from wfx.documents import LoadedDocument, load_document
@@ -33,29 +33,35 @@ def recognise(tree: Path, entry: str) -> Recognition | None:
     names = sorted(path.name for path in tree.iterdir() if path.name.endswith(SUFFIXES) and path.is_file())
     candidates = [name for name in MAIN_NAMES if name in names] or names
     found = [claim for name in candidates if (claim := _recognise_file(tree / name, name)) is not None]
-    workflows = [claim for claim in found if "Workflow" in claim.evidence or "$graph" in claim.evidence]
-    return (workflows or found)[0] if len(workflows or found) == 1 or (candidates[0] in MAIN_NAMES and found) else None
+    workflows = [claim for claim in found if "Workflow" in claim.evidence or "$graph" in claim.evidence] or found
+    decided = len(workflows) == 1 or (workflows and workflows[0].entry in MAIN_NAMES)
+    return workflows[0] if decided else None
 
 
 def _recognise_file(path: Path, entry: str) -> Recognition | None:
+    # A broken document with the language's own suffix is still one: its error, with the line, says more than
+    # "not recognised".
+    ours = path.name.endswith(SUFFIXES)
     try:
         data = path.read_bytes()
-        # Other languages' files are not parsed at all.
-        if b"cwlVersion" not in data:
-            return None
+    except OSError:
+        return None
+    # Other languages' files are not parsed at all.
+    if b"cwlVersion" not in data and not (ours and b"class" in data):
+        return None
+    try:
         value = load_document(data, entry).value
-    except (OSError, WfxError):
-        # A broken document is still one: the error is worth more with its line than "not recognised".
-        if path.name.endswith(SUFFIXES) and path.is_file() and b"cwlVersion" in path.read_bytes()[:65536]:
-            return Recognition(KEY, entry, "unknown", f"cwlVersion in {entry}")
+    except WfxError:
+        return Recognition(KEY, entry, "unknown", f"the suffix of {entry}") if ours else None
+    if not isinstance(value, dict):
         return None
-    if not isinstance(value, dict) or not isinstance(value.get("cwlVersion"), str):
-        return None
-    version = str(value["cwlVersion"]).rpartition("#")[2].removeprefix("cwl:")
-    if "$graph" in value:
-        return Recognition(KEY, entry, version, f"cwlVersion: {version}, $graph in {entry}")
-    if value.get("class") in CLASSES:
-        return Recognition(KEY, entry, version, f"cwlVersion: {version}, class: {value['class']} in {entry}")
+    written, kind = value.get("cwlVersion"), value.get("class")
+    if isinstance(written, str) and (kind in CLASSES or "$graph" in value):
+        version = written.rpartition("#")[2].removeprefix("cwl:")
+        what = "$graph" if "$graph" in value else f"class: {kind}"
+        return Recognition(KEY, entry, version, f"cwlVersion: {version}, {what} in {entry}")
+    if ours and (written is not None or kind in CLASSES):
+        return Recognition(KEY, entry, "unknown", f"the suffix of {entry}")
     return None
 
 
@@ -65,28 +71,38 @@ def references(data: bytes, name: str) -> Iterator[DocumentReference]:
     yield from _references(document.value, document, ())
 
 
-def _references(value: JsonValue, document: LoadedDocument, path: tuple[str | int, ...]) -> Iterator[DocumentReference]:
+def _references(
+    value: JsonValue, document: LoadedDocument, path: tuple[str | int, ...], literal: bool = False
+) -> Iterator[DocumentReference]:
+    """Search a part of the document; `literal` is within a default, where only files mean something."""
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _references(item, document, (*path, index))
+            yield from _references(item, document, (*path, index), literal)
         return
     if not isinstance(value, dict):
         return
     for key, item in value.items():
         place = (*path, key)
-        for text, role in _named(key, item):
-            yield DocumentReference(text, document.line(place), role)  # type: ignore[arg-type]
-        yield from _references(item, document, place)
+        if not literal:
+            for text, role in _named(key, item, value, path):
+                yield DocumentReference(text, document.line(place), role)
+        yield from _references(item, document, place, literal or (key == "default" and path[-1:] not in NAMES))
     kind = value.get("class")
     if kind in ("File", "Directory"):
         location = value.get("location", value.get("path"))
         if isinstance(location, str) and location and not location.startswith(("_:", "$(", "${")):
-            role = "file" if kind == "File" else "directory"
-            yield DocumentReference(location, document.line(path), role)  # type: ignore[arg-type]
+            yield DocumentReference(location, document.line(path), "file" if kind == "File" else "directory")
 
 
-def _named(key: str, item: JsonValue) -> Iterator[tuple[str, str]]:
-    if key in ("run", "$import", "$mixin") and isinstance(item, str):
+# Below these keys stand names that the author has chosen, `run` and `default` perhaps among them.
+NAMES = (("inputs",), ("outputs",), ("fields",), ("in",), ("steps",))
+Role = Literal["document", "text", "schema"]
+
+
+def _named(
+    key: str, item: JsonValue, around: dict[str, JsonValue], path: tuple[str | int, ...]
+) -> Iterator[tuple[str, Role]]:
+    if key in ("$import", "$mixin") and isinstance(item, str):
         yield item, "document"
     elif key == "$include" and isinstance(item, str):
         yield item, "text"
@@ -94,11 +110,25 @@ def _named(key: str, item: JsonValue) -> Iterator[tuple[str, str]]:
         for text in item if isinstance(item, list) else [item]:
             if isinstance(text, str):
                 yield text, "schema"
-    elif key in ("type", "items", "types"):
-        for text in item if isinstance(item, list) else [item]:
-            # A type that another document defines: `formats.yml#Sample[]?`.
-            if isinstance(text, str) and re.match(r"[^#\s]+\.(ya?ml|cwl|json)#", text):
-                yield text.rstrip("?").removesuffix("[]"), "document"
+    elif path[-1:] in NAMES[:3]:
+        # `sample: types.yml#Sample`, short for a mapping with a type.
+        yield from _types(item)
+    elif (
+        key == "run"
+        and isinstance(item, str)
+        and path[-1:] not in NAMES
+        and ("in" in around or path[-2:-1] == ("steps",))
+    ):
+        yield item, "document"
+    elif key in ("type", "items", "types") and path[-1:] not in NAMES:
+        yield from _types(item)
+
+
+def _types(item: JsonValue) -> Iterator[tuple[str, Role]]:
+    for text in item if isinstance(item, list) else [item]:
+        # A type that another document defines: `formats.yml#Sample[]?`.
+        if isinstance(text, str) and re.match(r"[^#\s]+\.(ya?ml|cwl|json)#", text):
+            yield text.rstrip("?").removesuffix("[]"), "document"
 
 
 def read_inputs(data: bytes, name: str) -> Values:
@@ -106,6 +136,8 @@ def read_inputs(data: bytes, name: str) -> Values:
 
     Raises DocumentError and InputError, with the line.
     """
+    if all(not line.strip() or line.lstrip().startswith(b"#") for line in data.splitlines()):
+        return {}
     document = load_document(data, name)
     value = document.value
     if value is None:

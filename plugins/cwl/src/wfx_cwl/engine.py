@@ -147,10 +147,10 @@ class CwltoolEngine(Engine):
             raise EngineError("cwltool's driver ended without an answer")
         problem = answer.get("problem")
         if isinstance(problem, dict):
-            what, where, why = (str(problem[key]) if problem.get(key) else None for key in ("what", "where", "why"))
+            said = {key: str(problem[key]) for key in ("where", "why", "remedy") if problem.get(key)}
             if problem.get("kind") == "document":
-                raise DefinitionError(what or "the workflow is not valid", where=where, why=why)
-            raise EngineError(what or "cwltool cannot be used", where=where, why=why)
+                raise DefinitionError(str(problem.get("what") or "the workflow is not valid"), **said)
+            raise EngineError(str(problem.get("what") or "cwltool cannot be used"), **said)
         return answer
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from .loading import Workflow
+from .loading import Broken, Workflow
 from .names import aslist, path_of, short, text_of, uri_of
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -19,6 +19,11 @@ def describe(workflow: Workflow) -> dict[str, Any]:
     from cwltool.workflow import Workflow as CwlWorkflow
 
     process = workflow.process
+    if process.tool["class"] == "Operation":
+        raise Broken(
+            "document", "it is an abstract Operation, which nothing can run", workflow.entry,
+            remedy="name a workflow that has a tool in its place",
+        )  # fmt: skip
     version = str(process.metadata.get("http://commonwl.org/cwltool#original_cwlVersion", "v1.2"))
     describer = Describer(workflow)
     tool = process.tool
@@ -159,19 +164,13 @@ class Describer:
     def parameter(self, process: Any, item: Any) -> dict[str, Any]:
         """Describe one parameter."""
         formats = [str(f) for f in aslist(item.get("format")) if isinstance(f, str) and not f.startswith("$")]
-        companions = [
-            c for c in aslist(item.get("secondaryFiles")) if isinstance(c, dict) and isinstance(c.get("pattern"), str)
-        ]
         described: dict[str, Any] = {
             "id": short(item["id"]),
             "type": self.type(process, item["type"], frozenset()),
             "label": text_of(item.get("label")),
             "doc": text_of(item.get("doc")),
             "formats": formats,
-            "secondary_files": [
-                {"pattern": c["pattern"], "required": c["required"] if isinstance(c.get("required"), bool) else None}
-                for c in companions
-            ],
+            "secondary_files": companions(item),
         }
         if "default" in item:
             described |= {"default": self.default(item["default"]), "has_default": True}
@@ -221,13 +220,27 @@ class Describer:
             return {"kind": "array", "items": self.type(process, value["items"], seen)}
         if kind == "record":
             fields = [
-                {"name": short(f["name"]), "type": self.type(process, f["type"], seen), "doc": text_of(f.get("doc"))}
+                {
+                    "name": short(f["name"]),
+                    "type": self.type(process, f["type"], seen),
+                    "doc": text_of(f.get("doc")),
+                    "secondary_files": companions(f),
+                }
                 for f in value.get("fields", [])
             ]
             return {"kind": "record", "fields": fields}
         if kind == "enum":
             return {"kind": "enum", "symbols": [short(symbol) for symbol in value.get("symbols", [])]}
         return self.type(process, kind, seen)
+
+
+def companions(item: Any) -> list[dict[str, Any]]:
+    """Describe the secondary files of a parameter or a record's field."""
+    found = [c for c in aslist(item.get("secondaryFiles")) if isinstance(c, dict) and isinstance(c.get("pattern"), str)]
+    return [
+        {"pattern": c["pattern"], "required": c["required"] if isinstance(c.get("required"), bool) else None}
+        for c in found
+    ]
 
 
 def in_order(steps: list[Any], links: dict[str, set[str]]) -> list[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import resource
 import sys
 import threading
 from pathlib import Path
@@ -64,11 +66,14 @@ class Execution:
 
     def measured(self, usage: Any, seconds: float) -> None:
         """Keep what the operating system says of the process and its children."""
-        self.fields["resources"] = {
+        resources = {
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
             "wall_seconds": round(seconds, 3),
-            "max_memory_bytes": float(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)),
         }
+        # The child has begun as a copy of this process (vfork(2)), whose memory Linux counts as its own.
+        if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            resources["max_memory_bytes"] = float(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+        self.fields["resources"] = resources
 
     def _tail(self) -> list[str]:
         if self.log is None or not self.log.is_file():
@@ -89,6 +94,7 @@ class Recorder:
     def __init__(self) -> None:
         self.root = ""
         self.logs: Path | None = None
+        self.cache: Path | None = None
         self.executions: dict[str, Execution] = {}
         self.failed: list[Execution] = []
         self.messages: list[str] = []
@@ -114,6 +120,17 @@ class Recorder:
         with self._lock:
             self.executions[identifier] = execution
         return execution
+
+    def cache_of(self, execution: Execution) -> str:
+        """Return the folder in which cwltool keeps what this execution has made, for an attempt that goes on from it.
+
+        Each has its own: cwltool locks a key of its cache, and two instances of a scatter with equal inputs would wait
+        for each other for ever; and what runs twice in one attempt is to run twice, as without a cache.
+        """
+        assert self.cache is not None
+        folder = self.cache / hashlib.sha256(execution.fields["id"].encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
 
     def relative(self, path: str) -> str:
         """Return a path relative to the run directory."""

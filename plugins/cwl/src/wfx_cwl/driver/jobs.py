@@ -7,9 +7,12 @@ import logging
 import os
 import subprocess
 import types
+from pathlib import Path
 from typing import Any
 
 from .events import CURRENT, Execution, Recorder
+
+EXIT_CODE = ".exit-code"
 
 
 def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
@@ -40,6 +43,8 @@ def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
             context = runtime_context.copy()
             context.rm_tmpdir = True
             execution.cached = isinstance(job, CallbackJob)
+            if execution.cached:
+                self._remember_exit_code(job)
             CURRENT.execution = execution
             with contextlib.ExitStack() as stack:
                 if isinstance(job, JobBase):
@@ -49,6 +54,15 @@ def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
                     super()._runner(job, context, lock)
                 finally:
                     CURRENT.execution = None
+            if not execution.ended and self.exceptions:
+                execution.messages.append(str(self.exceptions[-1]))
+                execution.finish({}, "permanentFail")
+
+        def _remember_exit_code(self, job: Any) -> None:
+            # cwltool forgets it, and expressions of outputs may ask for runtime.exitCode.
+            kept = Path(job.outdir + EXIT_CODE)
+            if kept.is_file():
+                job.cachebuilder.resources["exitCode"] = int(kept.read_text())
 
         def _prepare(self, job: Any, execution: Execution, context: Any, stack: contextlib.ExitStack) -> None:
             execution.fields["command"] = [recorder.clean(str(word)) for word in job.command_line]
@@ -61,6 +75,8 @@ def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
 
             def collected(outdir: str, code: int) -> Any:
                 execution.fields["exit_code"] = code
+                if Path(outdir).is_relative_to(str(recorder.cache)):
+                    Path(outdir + EXIT_CODE).write_text(str(code))
                 return collect(outdir, code)
 
             job.collect_outputs = collected

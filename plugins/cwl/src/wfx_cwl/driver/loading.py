@@ -5,20 +5,26 @@ from __future__ import annotations
 import functools
 import os
 import re
+import traceback
 from pathlib import Path
 from typing import Any
 
 from .events import Recorder
 from .names import path_of, uri_of
-from .steps import make_tool
+from .steps import make_telling
+
+SUPPORTED = ("v1.0", "v1.1", "v1.2")
+CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool", "Operation")
+EXTENSIONS = "http://commonwl.org/cwltool"
+EXTENSION_FILES = {"v1.0": "extensions.yml", "v1.1": "extensions-v1.1.yml", "v1.2": "extensions-v1.2.yml"}
 
 
 class Broken(Exception):
     """Something that the user has to know of."""
 
-    def __init__(self, kind: str, what: str, where: str = "", why: str = "") -> None:
+    def __init__(self, kind: str, what: str, where: str = "", why: str = "", remedy: str = "") -> None:
         super().__init__(what)
-        self.answer = {"kind": kind, "what": what, "where": where, "why": why}
+        self.answer = {"kind": kind, "what": what, "where": where, "why": why, "remedy": remedy}
 
 
 class Workflow:
@@ -35,36 +41,87 @@ class Workflow:
 
     def _load(self) -> Any:
         from cwltool.context import LoadingContext
-        from cwltool.errors import GraphTargetMissingException, WorkflowException
-        from cwltool.load_tool import load_tool
-        from cwltool.process import Process
-        from ruamel.yaml.error import YAMLError
+        from cwltool.errors import GraphTargetMissingException
+        from cwltool.load_tool import fetch_document, make_tool, resolve_and_validate_document
         from schema_salad.exceptions import SchemaSaladException
 
         context = LoadingContext()
         context.fetcher_constructor = functools.partial(_fetcher(), self.aliases)
-        context.construct_tool_object = functools.partial(make_tool, self.recorder)
+        context.construct_tool_object = functools.partial(make_telling, self.recorder)
         context.do_validate = True
+        # It starts node for every expression and has no effect but lines in the log.
+        context.disable_js_validation = True
         context.skip_schemas = not self._has_schemas()
         context.relax_path_checks = True
+        self._use_extensions()
         try:
-            process: Process = load_tool(self.uri, context)
+            context, document, uri = fetch_document(self.uri, context)
+            self._refuse_others(document)
+            context, uri = resolve_and_validate_document(context, document, uri)
+            process = make_tool(uri, context)
+        except Broken:
+            raise
         except GraphTargetMissingException as error:
+            if self.fragment:
+                raise Broken("document", f"it has no process called {self.fragment}", self.entry) from error
             raise Broken(
-                "document", "it has several processes and none is called main", self.entry, str(error)
-            ) from error
-        except (
-            SchemaSaladException,
-            WorkflowException,
-            YAMLError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-        ) as error:
+                "document", "it has several processes and none is called main", self.entry,
+                remedy=f"name one: {self.entry}#NAME",
+            ) from error  # fmt: skip
+        except StopIteration as error:
+            raise Broken("document", "it is not valid CWL", self.entry, "it is empty") from error
+        except RecursionError as error:
+            raise Broken("document", "it is not valid CWL", self.entry, "a workflow runs itself as a step") from error
+        except Exception as error:
+            if not isinstance(error, SchemaSaladException):
+                traceback.print_exc()
             raise self._broken(error) from error
         process.visit(self._place_defaults)
         return process
+
+    def _refuse_others(self, document: Any) -> None:
+        """Refuse what is no CWL that cwltool runs, in better words than its own."""
+
+        def refuse(what: str, key: str = "", why: str = "", remedy: str = "") -> Broken:
+            line = document.lc.data[key][0] + 1 if key and key in getattr(document.lc, "data", {}) else 1
+            return Broken("document", what, f"{self.entry}:{line}", why, remedy)
+
+        if not isinstance(document, dict):
+            raise Broken(
+                "document", "it is not valid CWL", f"{self.entry}:1", "a mapping with class and cwlVersion is expected"
+            )
+        written = document.get("cwlVersion")
+        supported = f"supported are {', '.join(SUPPORTED)}"
+        if written is None and not self.fragment:
+            raise refuse("it has no cwlVersion", why=supported, remedy="write cwlVersion: v1.2")
+        if written is not None:
+            version = str(written).removeprefix("cwl:").removeprefix("https://w3id.org/cwl/cwl#")
+            if version.startswith(("draft-", "sbg:draft-")):
+                remedy = "convert it with cwl-upgrader" if version.startswith("draft-") else ""
+                raise refuse(f"cwlVersion {version} is not supported", "cwlVersion", supported, remedy)
+            if version not in SUPPORTED:
+                raise refuse(f"cwlVersion {version} is unknown", "cwlVersion", supported)
+        if "$graph" not in document:
+            kind = document.get("class")
+            if kind is None:
+                raise refuse("it has no class", why=f"it is one of {', '.join(CLASSES)}")
+            if kind not in CLASSES:
+                raise refuse(f"class {kind} is unknown", "class", f"it is one of {', '.join(CLASSES)}")
+
+    def _use_extensions(self) -> None:
+        """Switch cwltool's extensions on for documents that name them, as its option --enable-ext does."""
+        import importlib.resources
+
+        from cwltool.process import use_custom_schema, use_standard_schema
+
+        named = any(EXTENSIONS.encode() in path.read_bytes() for path in self.tree.rglob("*.cwl") if path.is_file())
+        named = named or EXTENSIONS.encode() in (self.tree / self.entry).read_bytes()
+        for version, name in EXTENSION_FILES.items():
+            if named:
+                text = importlib.resources.files("cwltool").joinpath(name).read_text("utf-8")
+                use_custom_schema(version, EXTENSIONS, text)
+            else:
+                use_standard_schema(version)
 
     def _has_schemas(self) -> bool:
         """Say whether ontologies have been staged, without which `$schemas` would be looked for in the network."""
@@ -109,8 +166,9 @@ class Workflow:
 
     def relative_text(self, text: str) -> str:
         """Take the folder of the tree out of a text."""
-        for prefix in (uri_of(self.tree) + "/", str(self.tree) + "/"):
-            text = text.replace(prefix, "")
+        # schema-salad writes paths relative to the working directory.
+        for prefix in (uri_of(self.tree), str(self.tree), os.path.relpath(self.tree)):
+            text = text.replace(prefix + "/", "")
         return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import shutil
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from .description import Describer
 from .events import TAIL, Execution, Recorder
 from .jobs import Listener, make_executor, measure_processes
 from .loading import Workflow
-from .names import uri_of
+from .names import aslist, uri_of
 from .outputs import publish
 from .steps import tag_jobs, tell_skipped
 
@@ -27,7 +28,7 @@ def run(workflow: Workflow, message: dict[str, Any]) -> dict[str, Any]:
     from schema_salad.exceptions import SchemaSaladException
 
     root, state = message["root"], Path(message["state"])
-    recorder = workflow.recorder
+    recorder, process = workflow.recorder, workflow.process
     recorder.root, recorder.logs, recorder.describer = root, Path(message["logs"]), Describer(workflow)
     places = {name: state / name for name in ("cwltool-tmp", "cwltool-out", "cache")}
     for name, place in places.items():
@@ -39,23 +40,25 @@ def run(workflow: Workflow, message: dict[str, Any]) -> dict[str, Any]:
     context.use_container = False
     context.tmpdir_prefix = f"{places['cwltool-tmp']}/"
     context.tmp_outdir_prefix = f"{places['cwltool-out']}/"
-    # What a killed run has finished is found here again.
-    context.cachedir = str(places["cache"])
+    if not updates_in_place(process):
+        # What a killed run has finished is found here again. A tool that changes an earlier one's output has no way back.
+        context.cachedir = str(places["cache"])
+    recorder.cache = places["cache"]
     context.rm_tmpdir = False
     executor = make_executor(recorder, message["cores"], message["memory"])
     context.select_resources = executor.select_resources
     measure_processes()
-    logging.getLogger("cwltool").addHandler(Listener(recorder))
     job = located(message["job"], root)
     access = StdFsAccess(root)
     lone = None
-    process = workflow.process
     if process.tool["class"] != "Workflow":
         lone = Execution(
             recorder, Path(workflow.entry).stem, "", "", recorder.describer.identifier(process.tool, ""), ""
         )
     outputs: Any = None
     status, error = "permanentFail", ""
+    listener = Listener(recorder)
+    logging.getLogger("cwltool").addHandler(listener)
     try:
         fill_in_defaults(process.tool["inputs"], job, access)
         visit_class(job, ("File",), functools.partial(add_sizes, access))
@@ -63,16 +66,27 @@ def run(workflow: Workflow, message: dict[str, Any]) -> dict[str, Any]:
         if lone is not None:
             tag_jobs(process, lone, job)
         outputs, status = executor(process, job, runtime_context=context)
+        if status == "success" and outputs is not None:
+            # A lone tool's own files may be removed from under its event: it is told after they are in their place.
+            outputs = publish(outputs, Path(message["outputs"]), root, access)
+        else:
+            status = "permanentFail" if status == "success" else status
     except (WorkflowException, SchemaSaladException) as problem:
-        error = workflow.relative_text(recorder.clean(str(problem)))
-    if status == "success" and outputs is not None:
-        # A lone tool's own files may be removed from under its event: it is told after they are in their place.
-        outputs = publish(outputs, Path(message["outputs"]), root, access)
-    else:
-        status = "permanentFail" if status == "success" else status
+        status, error = "permanentFail", workflow.relative_text(recorder.clean(str(problem)))
+    except Exception as problem:  # noqa: BLE001 (a tool's output can make cwltool fail in any way; the run has failed)
+        traceback.print_exc()
+        status, error = "permanentFail", recorder.clean(f"{type(problem).__name__}: {problem}")
+    finally:
+        logging.getLogger("cwltool").removeHandler(listener)
     if lone is not None:
+        if status != "success" and error and not lone.messages:
+            lone.messages.append(error)
         lone.start(job)
         lone.finish(outputs if isinstance(outputs, dict) else {}, status)
+    for execution in list(recorder.executions.values()):
+        if "started" in execution.fields:
+            # Whatever went wrong in cwltool: what has begun has ended.
+            execution.finish({}, "permanentFail")
     tell_skipped(process, recorder, status)
     if status == "success":
         for place in places.values():
@@ -82,6 +96,15 @@ def run(workflow: Workflow, message: dict[str, Any]) -> dict[str, Any]:
         "outputs": recorder.public(outputs or {}) if status == "success" else {},
         "error": "" if status == "success" else why(recorder, error),
     }  # fmt: skip
+
+
+def updates_in_place(process: Any) -> bool:
+    """Say whether a tool may change files where they lie (InplaceUpdateRequirement)."""
+    needs: list[Any] = []
+    process.visit(lambda tool: needs.extend([*aslist(tool.get("requirements")), *aslist(tool.get("hints"))]))
+    return any(
+        need.get("inplaceUpdate") for need in needs if str(need.get("class")).endswith("InplaceUpdateRequirement")
+    )
 
 
 def located(value: Any, root: str) -> Any:

@@ -21,7 +21,7 @@ def scatter_index(callback: Any) -> list[int]:
     return index[::-1]
 
 
-def make_tool(recorder: Recorder, toolpath_object: Any, loading_context: Any) -> Any:
+def make_telling(recorder: Recorder, toolpath_object: Any, loading_context: Any) -> Any:
     """Make cwltool's objects, with workflows whose steps tell what they do."""
     from cwltool.workflow import Workflow as CwlWorkflow
     from cwltool.workflow import WorkflowStep, default_make_tool
@@ -41,6 +41,8 @@ def make_tool(recorder: Recorder, toolpath_object: Any, loading_context: Any) ->
             inputs = {short(key): value for key, value in job_order.items()}
             within = runtime_context.copy()
             within.wfx_execution, within.wfx_scope = execution.fields["id"], execution.fields["step"]
+            if within.cachedir:
+                within.cachedir = recorder.cache_of(execution)
 
             def done(outputs: Any, status: str) -> None:
                 execution.finish(outputs, status)
