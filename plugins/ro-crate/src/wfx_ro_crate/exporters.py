@@ -1,0 +1,67 @@
+"""The exporters: a run described as a crate, a crate checked, a crate packed as a zip."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import ClassVar
+
+from wfx.errors import MachineError
+from wfx.exporting import Exporter, Finding
+from wfx.running import RunRecord
+
+from wfx_ro_crate.graph import DESCRIPTOR, PREVIEW
+
+
+class RoCrateExporter(Exporter):
+    """Writes `ro-crate-metadata.json` and `ro-crate-preview.html` into the run's directory, and checks crates."""
+
+    keys: ClassVar[tuple[str, ...]] = ("ro-crate",)
+
+    def describe(self, record: RunRecord, into: Path) -> None:
+        """Write the two files, each whole or not at all. Raises MachineError where they cannot be written."""
+        from wfx_ro_crate.describing import describe
+        from wfx_ro_crate.preview import preview
+
+        document = describe(record, into)
+        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        page = preview(record, into)
+        write(into / PREVIEW, page.encode("utf-8", "replace"))
+        write(into / DESCRIPTOR, text.encode("utf-8", "replace"))
+
+    def check(self, crate: Path) -> list[Finding]:
+        """Look at the structure, the files and, where roc-validator is installed, the rules of the profiles."""
+        from wfx_ro_crate.checking import check
+
+        return check(crate)
+
+
+class ZipExporter(Exporter):
+    """Packs a crate as one zip file."""
+
+    keys: ClassVar[tuple[str, ...]] = ("zip",)
+    suffix: ClassVar[str] = ".crate.zip"
+
+    def pack(self, crate: Path, into: Path) -> Path:
+        """Write the zip whole or not at all; the same crate gives the same bytes."""
+        from wfx_ro_crate.packing import pack
+
+        return pack(crate, into)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole and durably, or not at all; a link in its place is replaced, not followed."""
+    temporary = path.with_name(f".wfx-{uuid.uuid4().hex[:12]}")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineError.of(error) from error
