@@ -111,8 +111,8 @@ def remove(run: tuple[str, ...], as_json: bool, level: int) -> None:
     removed = []
     with open_session(level=level) as (session, _):
         register = Register(session.directories.state)
-        for text in run:
-            found = register.find(text)
+        # All are found before the first is removed: a slip of the pen costs nothing.
+        for found in {found.entry.run: found for found in map(register.find, run)}.values():
             register.remove(found)
             removed.append({"run": found.entry.run, "directory": str(found.directory)})
     if as_json:

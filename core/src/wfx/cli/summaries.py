@@ -11,6 +11,7 @@ from wfx.cli.display import WORDS, show_size, show_time
 from wfx.flow import Outcome
 from wfx.planning import Plan
 from wfx.records import encode
+from wfx.references import Reference
 from wfx.values import JsonValue
 
 MOST = 20
@@ -19,7 +20,7 @@ MOST = 20
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Yield a plan for people."""
     workflow, description = plan.workflow, plan.description
-    yield f"workflow   {workflow.reference}"
+    yield f"workflow   {_reference(workflow.reference)}"
     if workflow.revision:
         label = f" ({workflow.label})" if workflow.label else ""
         yield f"  pinned   {workflow.revision}{label}"
@@ -44,7 +45,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         size = item.known_size if item.known_size is not None else item.expected.size
         digest = item.expected.sha256 or item.known_sha256
         shown = show_size(size) if size is not None else "size unknown"
-        yield f"  {item.path}  {shown}  {'sha256 ' + digest[:12] if digest else 'not fetched yet'}  {item.reference}"
+        known_as = f"sha256 {digest[:12]}" if digest else "not fetched yet"
+        yield f"  {item.path}  {shown}  {known_as}  {_reference(item.reference)}"
     if len(plan.files) > MOST:
         yield f"  and {len(plan.files) - MOST} more"
     hosts = sorted({item.host for item in plan.files if item.host})
@@ -101,8 +103,9 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
         return
     if outcome.reused:
         yield f"nothing has changed: this is the run of {record.ended} (use --force to run it anew)"
-    yield "outputs:"
     names = list(record.outputs)
+    if names:
+        yield "outputs:"
     for name in names[:MOST]:
         yield f"  {name}: {_value(record.outputs[name], directory)}"
     if len(names) > MOST:
@@ -141,6 +144,10 @@ def _shown(path: Path) -> str:
         return str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError):
         return str(path)
+
+
+def _reference(reference: Reference) -> str:
+    return _shown(reference.path) if reference.is_local and not reference.fragment else str(reference)
 
 
 def _quoted(text: str) -> str:

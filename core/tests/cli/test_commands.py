@@ -1,0 +1,79 @@
+"""What single commands do with what they are given; whole runs are in tests/endtoend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from wfx.cli.group import run_command
+from wfx.cli.shared import parse_size
+from wfx.cli.summaries import outcome_lines
+from wfx.config import Directories
+from wfx.engines import Description
+from wfx.errors import UsageError
+from wfx.flow import Outcome
+from wfx.planning import Plan, PlannedWorkflow
+from wfx.references import Reference
+from wfx.rundirs import RunDirectory
+from wfx.running import RunRecord
+from wfx.runs import Register
+from wfx.staging import Lock
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WFX_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def make_run(folder: Path, name: str) -> Path:
+    with RunDirectory.claim(folder / name, request="0", name=name) as directory:
+        directory.advance("completed")
+        Register(Directories.find().state).enter(directory)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("8GB", 8_000_000_000), ("512 mb", 512_000_000), ("1.5GiB", 1_610_612_736), ("2048", 2048), ("10k", 10_000),
+        ("1TB", 10**12), ("100B", 100),
+    ],
+)  # fmt: skip
+def test_a_size_is_read_as_people_write_it(text: str, size: int) -> None:
+    assert parse_size(text, "memory") == size
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-1GB", "8 apples", "GB", "1.GB", "8IB", "0x10"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no size"):
+        parse_size(text, "memory")
+
+
+def test_runs_rm_removes_nothing_where_one_name_is_wrong(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = make_run(home, "kept")
+    assert run_command(["runs", "rm", "kept", "misspelt"]) == 2
+    assert "misspelt" in capsys.readouterr().err
+    assert (kept / ".wfx").is_dir()
+
+
+def test_runs_rm_takes_a_run_that_is_named_twice(home: Path) -> None:
+    gone = make_run(home, "gone")
+    assert run_command(["runs", "rm", "gone", str(gone)]) == 0
+    assert not gone.exists()
+
+
+def test_a_failed_run_without_outputs_announces_none(tmp_path: Path) -> None:
+    plan = Plan(
+        "flow",
+        PlannedWorkflow(Reference("file:///flow.cwl"), Reference("file:///flow.cwl"), "flow.cwl"),
+        Description("cwl.cwltool", "1", "v1.2", "flow.cwl"),
+        {},
+    )
+    record = RunRecord(
+        "0", plan, Lock("0", ()), "failed", "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:01+00:00", exit_code=1
+    )
+    lines = list(outcome_lines(Outcome(tmp_path, "0", plan, record.lock, record)))
+    assert lines[0].startswith("failed in 1.0 s")
+    assert not any("outputs:" in line for line in lines)
