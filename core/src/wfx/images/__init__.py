@@ -1,0 +1,16 @@
+"""Container images: their names, the OCI layouts that the store keeps, and the archives that runtimes load.
+
+`ImageName` reads what workflows write; `read_layout` reads a folder as the OCI image layout specification 1.1 has it;
+`docker_archive` and `oci_archive` stream an image, byte by byte the same each time, without unpacking a layer.
+"""
+
+from __future__ import annotations
+
+from wfx.images.archives import docker_archive, layout_view, oci_archive
+from wfx.images.layouts import Descriptor, Image, ImageFacts, image_facts, read_layout
+from wfx.images.names import ImageName, Platform, local_tag
+
+__all__ = [
+    "Descriptor", "Image", "ImageFacts", "ImageName", "Platform", "docker_archive", "image_facts", "layout_view",
+    "local_tag", "oci_archive", "read_layout",
+]  # fmt: skip
