@@ -1,23 +1,53 @@
-"""Container factories: plugins for one runtime, which make a stored, pinned image usable by an engine offline."""
+"""Container factories: plugins for one runtime, which make a stored, pinned image usable by an engine offline.
+
+A factory starts no container of a workflow: the engine does that, with the runtime's own program. The factory says
+whether the runtime can be used here, loads an image that the store has, and says how the engine's process reaches the
+runtime. The smallest one::
+
+    class NerdctlFactory(ContainerFactory):
+        keys = ("nerdctl",)
+
+        def available(self) -> Availability: ...
+        def load(self, image: Path, name: str, digest: str) -> LoadedImage: ...
+        def access(self, run: str) -> RuntimeAccess: ...
+"""
 
 from __future__ import annotations
 
+import subprocess
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
+
+from wfx.values import JsonValue
+
+__all__ = [
+    "RUN_LABEL", "Availability", "ContainerFactory", "FactoryCapabilities", "FactoryContext", "LoadedImage",
+    "RuntimeAccess",
+]  # fmt: skip
+
+RUN_LABEL = "wfx.run"
+CLEAN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class FactoryCapabilities:
-    """What the core compares with an engine's need."""
+    """What the core compares with an engine's need; what depends on the machine is in `Availability`."""
 
     formats: tuple[str, ...] = ("oci",)
-    """Image forms that the runtime loads: `oci` (layout folder), `sif`."""
+    """Image forms that the runtime loads: `oci` (layout folder), `sif` (file)."""
     rootless: bool = False
+    """Whether it can be set up for users without rights of their own on the machine."""
     cuts_network: bool = True
     """Whether it can run a container without a network."""
     gpu: bool = False
+    """Whether it can give a container a GPU."""
+    keeps_digest: bool = False
+    """Whether `NAME@DIGEST` names an image that was loaded from a file."""
+    daemon: bool = False
+    """Whether containers are children of a daemon, and so outlive an engine that is killed, and its sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +58,68 @@ class Availability:
     """Empty where it cannot."""
     problem: str = ""
     remedy: str = ""
+    rootless: bool = False
+    """Whether this one runs without root."""
+    gpu: bool = False
+    """Whether this one has what it takes to give a container a GPU of this machine."""
+    platforms: tuple[str, ...] = ()
+    """Of images that it runs: `linux/amd64`."""
+    endpoint: str = ""
+    """Where it is: a daemon's address, or the program's path."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be used."""
+        return bool(self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class FactoryContext:
+    """What the core gives a factory."""
+
+    cache: Path | None = None
+    """Folder for converted images, kept between runs; None where the caller keeps nothing."""
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The configuration's section `container.RUNTIME`."""
+    note: Callable[[str], None] = lambda _text: None
+    """Tells a person what takes its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """An image as the runtime has it now."""
+
+    name: str
+    """How an engine must name it: a tag of ours, an image id, or the path of a SIF."""
+    digest: str
+    """Of the manifest, `sha256:…`: what plan and crate record. Of a SIF that came as one, its sha256."""
+    image_id: str
+    """The runtime's own: the configuration's digest, or the SIF's sha256."""
+    path: Path | None = None
+    """The SIF."""
+    fresh: bool = True
+    """Whether it had to be loaded; False where the runtime had it already."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeAccess:
+    """What an engine's process needs to drive the runtime."""
+
+    program: str
+    """Path of the runtime's command."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables without which the command does not find its runtime."""
+    readable: tuple[Path, ...] = ()
+    """What a sandbox must show: configuration, images."""
+    writable: tuple[Path, ...] = ()
+    """What a sandbox must let it write to: a daemon's socket, folders of images and containers."""
+    run_options: tuple[str, ...] = ()
+    """Options that each start of a container gets: the run's label, no pulling."""
+    cleaning: tuple[tuple[str, ...], ...] = ()
+    """Commands that remove what the run left, for the supervisor; they find nothing to do after a good run."""
+    wrapper: str = ""
+    """Text of a script to put on the engine's PATH under the runtime's name, where the engine itself has no place for
+    `run_options`: it adds them, and refuses to pull. Empty where none is needed."""
 
 
 class ContainerFactory(ABC):
@@ -37,14 +129,43 @@ class ContainerFactory(ABC):
     """The runtime: `docker`, `podman`, `singularity`; the names of the package's entry points."""
     capabilities: ClassVar[FactoryCapabilities] = FactoryCapabilities()
 
+    def __init__(self, context: FactoryContext | None = None) -> None:
+        """Look at nothing yet: a factory is made to be asked whether it is available."""
+        self.context = context or FactoryContext()
+
     @abstractmethod
     def available(self) -> Availability:
-        """Look whether the runtime is installed and answers; never raises."""
+        """Look whether the runtime is installed and answers; never raises, and takes seconds at most."""
 
     @abstractmethod
-    def load(self, image: Path, name: str, digest: str) -> str:
-        """Load a stored image (OCI layout or SIF); return how an engine must name it. Raises ContainerError."""
+    def load(self, image: Path, name: str, digest: str) -> LoadedImage:
+        """Load a stored image, unless the runtime has it.
+
+        `image` is an OCI layout (`wfx.images`) or, where the capabilities say so, a SIF; it is only read. `name` is the
+        workflow's, `digest` the manifest's, or a SIF's sha256. What was loaded has been compared with the digest.
+        Raises ContainerError for a runtime that is missing, stopped or full, IntegrityError.
+        """
 
     @abstractmethod
+    def access(self, run: str) -> RuntimeAccess:
+        """Say how the engine of the run with this id reaches the runtime. Raises ContainerError where there is none."""
+
+    def unload(self, image: LoadedImage) -> None:
+        """Remove what `load` brought, if nothing uses it; what others loaded stays. By default nothing is removed."""
+
     def clean(self, run: str) -> None:
-        """Remove the containers labelled `wfx.run=RUN`."""
+        """Remove the containers labelled `wfx.run=RUN`. Raises ContainerError where that fails."""
+        from wfx.errors import ContainerError
+
+        for command in self.access(run).cleaning:
+            try:
+                done = subprocess.run(
+                    command, capture_output=True, text=True, errors="replace", timeout=CLEAN_SECONDS, check=False
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise ContainerError(f"containers of run {run} could not be removed", why=str(error)) from error
+            if done.returncode != 0:
+                raise ContainerError(
+                    f"containers of run {run} could not be removed", why=done.stderr.strip().splitlines()[-1:][0]
+                    if done.stderr.strip() else f"{command[0]} exits {done.returncode}",
+                )  # fmt: skip
