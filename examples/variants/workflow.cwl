@@ -11,17 +11,14 @@ inputs:
     type: File
     label: Reference genome
     doc: FASTA, compressed with gzip.
-    format: edam:format_1929
   reads_1:
     type: File
     label: First reads of the pairs
     doc: FASTQ, may be compressed with gzip.
-    format: edam:format_1930
   reads_2:
     type: File
     label: Second reads of the pairs
     doc: FASTQ, in the order of the first reads.
-    format: edam:format_1930
 
 steps:
   decompress:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from wfx.cli.group import run_command
 from wfx.cli.shared import parse_size
-from wfx.cli.summaries import outcome_lines
+from wfx.cli.summaries import outcome_lines, reference_text, value_text
 from wfx.config import Directories
 from wfx.engines import Description
 from wfx.errors import UsageError
@@ -77,3 +77,24 @@ def test_a_failed_run_without_outputs_announces_none(tmp_path: Path) -> None:
     lines = list(outcome_lines(Outcome(tmp_path, "0", plan, record.lock, record)))
     assert lines[0].startswith("failed in 1.0 s")
     assert not any("outputs:" in line for line in lines)
+
+
+def test_fetching_a_local_file_says_nothing_of_the_store(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "a.txt").write_text("hello")
+    assert run_command(["fetch", "a.txt"]) == 0
+    assert "store" not in capsys.readouterr().out
+
+
+def test_values_are_shown_as_people_read_them() -> None:
+    file = {"class": "File", "location": "outputs/a.txt", "size": 1500}
+    assert value_text(file, "") == "outputs/a.txt (1.5 kB)"
+    assert value_text([file] * 7, "run").endswith(", …] (7)")
+    assert value_text([], "") == "[]"
+    assert value_text(3, "") == "3"
+
+
+def test_a_local_reference_is_shown_as_a_path(home: Path) -> None:
+    assert reference_text(Reference.parse("flow.cwl")) == "flow.cwl"
+    assert reference_text(Reference("https://user:pw@example.org/a?token=x")) == str(
+        Reference("https://user:pw@example.org/a?token=x")
+    )

@@ -25,11 +25,9 @@ inputs:
   reads_1:
     type: File
     label: First reads of the pairs
-    format: edam:format_1930
   reads_2:
     type: File
     label: Second reads of the pairs
-    format: edam:format_1930
 arguments:
   - {prefix: -x, valueFrom: $(inputs.reference.basename)}
   - {prefix: "-1", valueFrom: $(inputs.reads_1.basename)}

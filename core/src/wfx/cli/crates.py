@@ -38,7 +38,7 @@ def export(run: str, form: str, output: Path | None, as_json: bool, level: int) 
 @click.option("--strict", is_flag=True, help="Count warnings (missed recommendations) as faults.")
 @common
 def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
-    """Check that CRATE (a directory, a zip, or a run) is a valid RO-Crate.
+    """Check that CRATE (a directory or its metadata file, a zip, or a run) is a valid RO-Crate.
 
     The structure, the files with their sizes and digests, and the rules of the profiles are looked at; where
     roc-validator is installed its checks are run too.
@@ -49,6 +49,8 @@ def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
         path = Path(crate)
         if not path.exists():
             path = Register(session.directories.state).find(crate).directory
+        if path.name == "ro-crate-metadata.json":
+            path = path.parent
         findings = session.plugins.exporter("ro-crate")().check(path)
     faults = [f for f in findings if f.severity == "error" or (strict and f.severity == "warning")]
     if as_json:

@@ -56,5 +56,5 @@ def fetch(
         print_json({"fetched": report})
         return
     for item, target in zip(fetched, targets, strict=True):
-        origin = " (from the store)" if item.from_store else ""
+        origin = " (from the store)" if item.from_store and item.local is None else ""
         click.echo(f"sha256 {item.sha256}  {show_size(item.size)}  {target or item.reference}{origin}")

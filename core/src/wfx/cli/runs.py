@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from wfx.cli.display import show_time
 from wfx.cli.shared import common, open_session, print_json, print_table
+from wfx.cli.summaries import reference_text, value_text
 from wfx.engines import StepEvent
 from wfx.errors import UsageError
 from wfx.journal import read_journal
 from wfx.records import decode, encode
+from wfx.references import Reference
 from wfx.rundirs import STATE, load_record
 from wfx.running import RunRecord
 from wfx.runs import Register, RegisteredRun
@@ -53,7 +54,7 @@ def show(run: str, as_json: bool, level: int) -> None:
     click.echo(f"run        {found.entry.run}")
     click.echo(f"status     {found.status}")
     click.echo(f"directory  {found.directory}")
-    click.echo(f"workflow   {found.entry.workflow}")
+    click.echo(f"workflow   {reference_text(Reference(found.entry.workflow)) if found.entry.workflow else 'not known'}")
     if found.state is not None:
         click.echo(f"attempts   {found.state.attempts}")
         click.echo(f"identity   {found.state.identity or 'not known yet'}")
@@ -67,8 +68,7 @@ def show(run: str, as_json: bool, level: int) -> None:
         code = f", exit code {event.exit_code}" if event.exit_code else ""
         click.echo(f"step       {event.id}: {event.state}{took}{code}")
     for name, value in (record.outputs if record else {}).items():
-        location = value.get("location", "") if isinstance(value, dict) else json.dumps(value, ensure_ascii=False)
-        click.echo(f"output     {name}: {location}")
+        click.echo(f"output     {name}: {value_text(value, '')}")
 
 
 @runs.command("logs")

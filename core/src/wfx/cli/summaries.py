@@ -20,7 +20,7 @@ MOST = 20
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Yield a plan for people."""
     workflow, description = plan.workflow, plan.description
-    yield f"workflow   {_reference(workflow.reference)}"
+    yield f"workflow   {reference_text(workflow.reference)}"
     if workflow.revision:
         label = f" ({workflow.label})" if workflow.label else ""
         yield f"  pinned   {workflow.revision}{label}"
@@ -46,7 +46,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         digest = item.expected.sha256 or item.known_sha256
         shown = show_size(size) if size is not None else "size unknown"
         known_as = f"sha256 {digest[:12]}" if digest else "not fetched yet"
-        yield f"  {item.path}  {shown}  {known_as}  {_reference(item.reference)}"
+        yield f"  {item.path}  {shown}  {known_as}  {reference_text(item.reference)}"
     if len(plan.files) > MOST:
         yield f"  and {len(plan.files) - MOST} more"
     hosts = sorted({item.host for item in plan.files if item.host})
@@ -107,7 +107,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
     if names:
         yield "outputs:"
     for name in names[:MOST]:
-        yield f"  {name}: {_value(record.outputs[name], directory)}"
+        yield f"  {name}: {value_text(record.outputs[name], directory)}"
     if len(names) > MOST:
         yield f"  and {len(names) - MOST} more"
     counts: dict[str, int] = {}
@@ -146,7 +146,8 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _reference(reference: Reference) -> str:
+def reference_text(reference: Reference) -> str:
+    """Return a reference as people wrote it: a local one as a path."""
     return _shown(reference.path) if reference.is_local and not reference.fragment else str(reference)
 
 
@@ -156,9 +157,10 @@ def _quoted(text: str) -> str:
     return shlex.quote(text)
 
 
-def _value(value: JsonValue, directory: str) -> str:
+def value_text(value: JsonValue, directory: str) -> str:
+    """Return an output as people read it: the path and size of a file, a few items of a list."""
     if isinstance(value, list):
-        shown = ", ".join(_value(item, directory) for item in value[:5])
+        shown = ", ".join(value_text(item, directory) for item in value[:5])
         return f"[{shown}{', …' if len(value) > 5 else ''}] ({len(value)})" if value else "[]"
     if isinstance(value, dict) and value.get("class") in ("File", "Directory"):
         size = value.get("size")
