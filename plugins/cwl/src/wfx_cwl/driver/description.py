@@ -88,7 +88,7 @@ class Describer:
         scope = prefix.rstrip("/")
         ends = {parameter["id"]: short(parameter["id"]) for parameter in process.tool["inputs"]}
         by_id = {step.tool["id"]: step for step in process.steps}
-        ordered = [by_id[item["id"]] for item in process.tool["steps"] if item["id"] in by_id]
+        ordered = [by_id[item["id"]] for item in as_written(process.tool["steps"]) if item["id"] in by_id]
         for step in ordered:
             for parameter in step.tool["outputs"]:
                 ends[parameter["id"]] = f"{short(step.tool['id'])}/{short(parameter['id'])}"
@@ -159,7 +159,7 @@ class Describer:
 
     def parameters(self, process: Any, which: str) -> list[dict[str, Any]]:
         """Describe inputs or outputs."""
-        return [self.parameter(process, item) for item in process.tool[which]]
+        return [self.parameter(process, item) for item in as_written(process.tool[which])]
 
     def parameter(self, process: Any, item: Any) -> dict[str, Any]:
         """Describe one parameter."""
@@ -208,7 +208,9 @@ class Describer:
             )
             if name in simple:
                 return {"kind": simple[name]}
-            definition = process.schemaDefs.get(value)
+            # cwltool's own table of them, schemaDefs, has Avro's names for keys.
+            need, _ = process.get_requirement("SchemaDefRequirement")
+            definition = next((item for item in (need or {}).get("types", []) if item.get("name") == value), None)
             if definition is None or value in seen:
                 return {"kind": "any"}
             return self.type(process, definition, seen | {value})
@@ -241,6 +243,16 @@ def companions(item: Any) -> list[dict[str, Any]]:
         {"pattern": c["pattern"], "required": c["required"] if isinstance(c.get("required"), bool) else None}
         for c in found
     ]
+
+
+def as_written(items: list[Any]) -> list[Any]:
+    """Return them in the order of the document; schema-salad sorts what is written as a mapping by name."""
+
+    def place(item: Any) -> tuple[int, int]:
+        marks = getattr(getattr(item, "lc", None), "data", None) or {}
+        return min(((mark[0], mark[1]) for mark in marks.values()), default=(0, 0))
+
+    return sorted(items, key=place)
 
 
 def in_order(steps: list[Any], links: dict[str, set[str]]) -> list[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .events import Recorder
-from .names import path_of, uri_of
+from .names import path_of, short, uri_of
 from .steps import make_telling
 
 SUPPORTED = ("v1.0", "v1.1", "v1.2")
@@ -62,11 +62,10 @@ class Workflow:
         except Broken:
             raise
         except GraphTargetMissingException as error:
-            if self.fragment:
-                raise Broken("document", f"it has no process called {self.fragment}", self.entry) from error
+            found = [short(str(item.get("id", "")).replace("#", "/")) for item in document.get("$graph", [])]
             raise Broken(
                 "document", "it has several processes and none is called main", self.entry,
-                remedy=f"name one: {self.entry}#NAME",
+                f"it has {', '.join(found) or 'none'}", f"name one: {self.entry}#{found[0] if found else 'NAME'}",
             ) from error  # fmt: skip
         except StopIteration as error:
             raise Broken("document", "it is not valid CWL", self.entry, "it is empty") from error
