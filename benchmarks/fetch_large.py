@@ -6,7 +6,7 @@ import subprocess
 from pairs import WFX, clean_home, folder, nginx, pair, program, wall
 
 SIZE = 2**30
-LIMITED = 256 * 2**20
+LIMITED = 2**30
 
 with folder() as work:
     root = work / "www"
@@ -27,7 +27,7 @@ with folder() as work:
     with nginx(root, work, limit="40m") as url:
         aria2c = [program("aria2c"), "-q", "-x8", "-s8", "-k1M", "--file-allocation=none", "--allow-overwrite=true"]
         pair(
-            "256 MiB from a server limited to 40 MB/s a connection, against aria2c -x8",
+            "1 GiB from a server limited to 40 MB/s a connection, against aria2c -x8",
             lambda: wall([WFX, "fetch", "-q", f"{url}/limited"], env=clean_home(work / "home")),
             lambda: wall([*aria2c, "-d", str(work), "-o", "A", f"{url}/limited"]),
             "1.05",

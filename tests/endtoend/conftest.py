@@ -73,6 +73,8 @@ class Done:
 class Bench:
     """A place to run the command in, with a home of its own."""
 
+    tool, flow = TOOL, WORKFLOW
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "home"
@@ -106,6 +108,10 @@ class Bench:
         assert done.last.startswith("wfx: "), done.err
         return done.last
 
+    def processes(self) -> list[int]:
+        """Return the processes that have this place in their command line or as their working directory."""
+        return processes_naming(str(self.folder))
+
     def write(self, name: str, text: str | bytes) -> Path:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +131,7 @@ def wfx(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path)
     yield bench
     # Nothing of a test's runs may stay behind, whatever it did to them.
-    for pid in processes_naming(str(tmp_path)):
+    for pid in bench.processes():
         os.kill(pid, signal.SIGKILL)
 
 

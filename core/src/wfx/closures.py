@@ -500,9 +500,13 @@ def _unique(paths: list[str]) -> list[str]:
     return result
 
 
-def safe_name(name: str) -> str:
-    """Return a file name that is safe to create: one part, no control characters, at most 255 bytes, never empty."""
-    name = "".join("_" if c in "/\0" or ord(c) < 0x20 or ord(c) == 0x7F else c for c in name)
+def safe_name(name: str, *, keep_control: bool = False) -> str:
+    """Return a file name that is safe to create: one part, no control characters, at most 255 bytes, never empty.
+
+    `keep_control` is for the names of a user's own files, which go through as they are.
+    """
+    control = not keep_control
+    name = "".join("_" if c in "/\0" or (control and (ord(c) < 0x20 or ord(c) == 0x7F)) else c for c in name)
     if name in ("", ".", ".."):
         name = "file" + name.replace(".", "_")
     raw = os.fsencode(name)

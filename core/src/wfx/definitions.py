@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from wfx.documents import LoadedDocument, load_document
 from wfx.errors import DefinitionError, DocumentError, InputError, MachineError
@@ -208,7 +209,7 @@ def from_command_line(
     memory: str | None = None,
 ) -> Definition:
     """Return the definition that the command line asks for; WORKFLOW may be a definition file."""
-    reference = Reference.parse(workflow)
+    reference = _workflow_reference(workflow)
     definition = _definition_file(reference, session) or Definition(reference)
     if inputs_file is not None:
         definition = dataclasses.replace(
@@ -234,6 +235,17 @@ def from_command_line(
         containers=runtimes or tuple(session.config.get_list("containers")),
         options=options,
     )
+
+
+def _workflow_reference(text: str) -> Reference:
+    """Read the argument WORKFLOW; of a path, what stands after `#` names a process in the document."""
+    reference = Reference.parse(text)
+    path, mark, fragment = text.rpartition("#")
+    if reference.is_local and mark and path and not reference.without_fragment().path.exists():
+        whole = Reference.parse(path)
+        if whole.path.exists():
+            return Reference(f"{whole.uri}#{quote(fragment)}")
+    return reference
 
 
 def _definition_file(reference: Reference, session: Session) -> Definition | None:

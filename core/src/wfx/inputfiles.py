@@ -106,7 +106,7 @@ def _is_remote(value: dict[str, JsonValue]) -> bool:
 
 def _name(value: dict[str, JsonValue], reference: Reference) -> str:
     given = value.get("basename")
-    return safe_name(given if isinstance(given, str) and given else reference.name)
+    return safe_name(given if isinstance(given, str) and given else reference.name, keep_control=reference.is_local)
 
 
 def _planned(value: dict[str, JsonValue], reference: Reference, path: str, parameter: str, where: str) -> PlannedInput:

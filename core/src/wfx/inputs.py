@@ -62,6 +62,9 @@ def assemble(
     all problems.
     """
     folder = cwd or Path.cwd()
+    if isinstance(base, Reference) and base.is_local:
+        # What stands in a file of this machine is a path: `50%20.txt` and `a#b` are names, nothing is escaped in them.
+        base = base.path.parent
     merged: Values = {name: _absolute(value, base, name) for name, value in values.items()}
     unknown: set[str] = set()
     given: set[str] = set()

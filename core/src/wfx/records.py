@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from wfx.errors import DefinitionError
 from wfx.references import Reference
+from wfx.values import JsonValue
 
 T = TypeVar("T")
 
@@ -66,7 +67,8 @@ def decode(cls: type[T], data: object, where: str = "") -> T:
 
 @functools.cache
 def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+    # The alias is recursive, so it holds its own name, which the module of a dataclass need not know.
+    return typing.get_type_hints(cls, localns={"JsonValue": JsonValue})
 
 
 def _decode(kind: Any, data: Any, where: str) -> Any:
