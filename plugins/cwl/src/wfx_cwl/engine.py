@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -20,15 +21,17 @@ from wfx.engines import (
     Recognition,
     StepEvent,
 )
-from wfx.errors import DefinitionError, EngineError
+from wfx.errors import ContainerError, DefinitionError, EngineError
 from wfx.records import decode
 from wfx.values import JsonValue, Values
 
 from wfx_cwl import binding, documents
 
 if TYPE_CHECKING:
+    from wfx.planning import Plan
     from wfx.staging import StagedRun
 
+logger = logging.getLogger(__name__)
 DRIVER = Path(__file__).with_name("driver")
 
 
@@ -85,7 +88,14 @@ class CwltoolEngine(Engine):
         return documents.read_inputs(document, name)
 
     def bind(self, description: Description, values: Values) -> Values:
-        """See `Engine.bind`."""
+        """See `Engine.bind`. Raises DefinitionError for a workflow that has a step that nothing can run."""
+        abstract = {tool.id for tool in description.tools if tool.kind == "operation"}
+        for step in description.steps:
+            if step.tool in abstract:
+                raise DefinitionError(
+                    f"the step '{step.id}' is an abstract Operation", where=description.entry,
+                    why="nothing can run it", remedy="put a tool in its place",
+                )  # fmt: skip
         return binding.bind(description, values)
 
     def run(
@@ -94,6 +104,7 @@ class CwltoolEngine(Engine):
         """See `Engine.run`."""
         assert self.host is not None
         plan = staged.plan
+        _go_without_images(plan)
         channel = self._open()
         channel.send({
             "do": "run", **self._workflow(plan.workflow.entry, plan.workflow.fragment), "job": plan.inputs,
@@ -152,6 +163,20 @@ class CwltoolEngine(Engine):
                 raise DefinitionError(str(problem.get("what") or "the workflow is not valid"), **said)
             raise EngineError(str(problem.get("what") or "cwltool cannot be used"), **said)
         return answer
+
+
+def _go_without_images(plan: Plan) -> None:
+    """Refuse to run without containers what requires one, as cwltool does; say once which hints are not followed."""
+    for need in plan.description.images:
+        if need.required:
+            raise ContainerError(
+                f"a tool requires the container image {need.image}", where=need.tool,
+                why="the cwl plugin runs tools without containers",
+                remedy="install the tool, and have the workflow name the image under hints",
+            )  # fmt: skip
+    images = list(dict.fromkeys(need.image for need in plan.description.images))
+    if images:
+        logger.warning("tools run without containers; not used: %s", ", ".join(images))
 
 
 def _command(entry: str, fragment: str) -> tuple[str, ...]:

@@ -96,6 +96,7 @@ class Recorder:
         self.logs: Path | None = None
         self.cache: Path | None = None
         self.executions: dict[str, Execution] = {}
+        self.jobs: dict[str, Execution] = {}
         self.failed: list[Execution] = []
         self.messages: list[str] = []
         self.describer: Describer | None = None

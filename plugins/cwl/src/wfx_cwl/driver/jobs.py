@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import subprocess
 import types
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from .events import CURRENT, Execution, Recorder
 
 EXIT_CODE = ".exit-code"
+TIME_LIMIT = re.compile(r"\[job (.+)\] exceeded time limit of (\d+) seconds")
 
 
 def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
@@ -66,6 +68,7 @@ def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
 
         def _prepare(self, job: Any, execution: Execution, context: Any, stack: contextlib.ExitStack) -> None:
             execution.fields["command"] = [recorder.clean(str(word)) for word in job.command_line]
+            recorder.jobs[job.name] = execution
             assert recorder.logs is not None
             execution.log = recorder.logs / (execution.fields["id"] + ".log")
             execution.log.parent.mkdir(parents=True, exist_ok=True)
@@ -122,8 +125,17 @@ class Listener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a message."""
-        if record.levelno < logging.ERROR:
-            return
+        message = " ".join(record.getMessage().split())
+        # It begins with a name of cwltool's own making; the event says which step it is.
+        text = re.sub(r"^\[(workflow|step|job) [^\]]*\] (Job error: )?", "", message)
         execution: Execution | None = getattr(CURRENT, "execution", None)
-        text = " ".join(record.getMessage().split())
-        (execution.messages if execution is not None else self.recorder.messages).append(text)
+        limit = TIME_LIMIT.match(message)
+        if limit:
+            # It comes from a thread of its own.
+            execution = self.recorder.jobs.get(limit[1])
+            text = f"it has exceeded its time limit of {limit[2]} s"
+        elif record.levelno < logging.ERROR:
+            return
+        # The end of the last step is that of its workflow too, whose complaints come from the same thread.
+        told = self.recorder.messages if execution is None or execution.ended else execution.messages
+        told.append(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import shutil
+import signal
 import traceback
 from pathlib import Path
 from typing import Any
@@ -137,11 +138,22 @@ def why(recorder: Recorder, error: str) -> str:
         fields = execution.fields
         if any(other.fields["parent"] == fields["id"] for other in recorder.failed):
             continue
-        code = fields.get("exit_code")
         head = f"step '{fields['id']}'" if fields["step"] else f"'{fields['id']}'"
-        ended = f" ended with exit code {code}" if code else " failed"
-        lines.append(f"{head}{ended}: {fields.get('error', '')}".rstrip(": "))
+        lines.append(f"{head} {ended(fields.get('exit_code'))}: {fields.get('error', '')}".rstrip(": "))
     if error and not lines:
         lines.append(error)
-    lines += [recorder.clean(text) for text in recorder.messages if not lines][:TAIL]
+    if not any(execution.fields.get("error") for execution in recorder.failed):
+        lines += [recorder.clean(text) for text in recorder.messages if text not in error][:TAIL]
     return "\n".join(lines) or "cwltool says only that it failed"
+
+
+def ended(code: int | None) -> str:
+    """Say how a program ended."""
+    if not code:
+        return "failed"
+    if code > 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"died by the signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"died by the signal {-code}"
