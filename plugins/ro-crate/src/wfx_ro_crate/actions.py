@@ -76,7 +76,7 @@ class Actions:
 
     def finish(
         self, identifier: str, *, started: str, ended: str, failed: bool, error: str, instrument: str,
-        objects: Sequence[str] = (), results: Sequence[str] = (), logs: Sequence[str] = (),
+        objects: Sequence[str] = (), results: Sequence[str] = (), logs: Sequence[str] = (), all_logs: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """Add times, agent, status, and what went in and came out."""
         graph = self.graph
@@ -93,8 +93,10 @@ class Actions:
         for log in written:
             graph.link(identifier, "subjectOf", log)
             graph.link(log, "about", identifier)
-        # Of a failed execution its log is all that came of it.
-        graph.link(identifier, "result", *(results or (written if failed else ())))
+        if failed and not results:
+            # Its log is all that came of it.
+            results = [log for log in map(self.files.path, all_logs or logs) if log]
+        graph.link(identifier, "result", *results)
         if not failed and not results and graph.kinds(identifier) == ["CreateAction"]:
             # One that makes nothing is an ActivateAction (Process Run Crate 0.5, "Requirements").
             graph.kinds(identifier)[:] = ["ActivateAction"]

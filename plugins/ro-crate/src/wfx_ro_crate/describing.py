@@ -106,11 +106,13 @@ class _Description:
         scope = structure.scope("")
         outputs = dict(record.outputs) or (dict(lone[-1].outputs) if lone else {})
         failed = record.status != "completed"
+        claimed = {e.log for e in self.executions if e.step}
         error = record.error or ("It was stopped." if record.status == "interrupted" else "")
         actions.finish(
             run, started=record.started, ended=record.ended, failed=failed, error=error,
             instrument=structure.source.main, objects=scope.realise("input", record.plan.inputs),
-            results=scope.realise("output", outputs), logs=record.logs,
+            results=scope.realise("output", outputs), logs=[log for log in record.logs if log not in claimed],
+            all_logs=record.logs,
         )  # fmt: skip
         if lone:
             actions.details(run, lone[-1])

@@ -27,7 +27,7 @@ class RoCrateExporter(Exporter):
 
         document = describe(record, into)
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-        page = preview(record, into)
+        page = preview(record, into, document)
         write(into / PREVIEW, page.encode("utf-8", "replace"))
         write(into / DESCRIPTOR, text.encode("utf-8", "replace"))
 

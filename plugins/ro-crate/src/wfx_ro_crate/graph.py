@@ -34,7 +34,7 @@ def path_id(path: str, *, folder: bool = False) -> str:
 
 def local_id(*parts: str) -> str:
     """Return the id of something that has no file and no address: `#run/align`."""
-    return "#" + "/".join(quote(os.fsencode(part), safe="/:,@+=") for part in parts)
+    return "#" + "/".join(quote(os.fsencode(part), safe="/:,@+=") for part in parts if part)
 
 
 class Cleaner:
