@@ -294,25 +294,12 @@ class _Work:
 
     def run(self) -> Outcome:
         """Go all the way."""
-        try:
-            self.describe(claim=True)
-            plan = self.plan(probe=False)
-            self.reporter.phase(f"fetching {len(plan.files)} inputs" if plan.files else "no files to fetch")
-            fetched = staging.fetch_inputs(plan, self.session)
-            lock = staging.make_lock(plan, fetched)
-            directory = self.directory or self._claim_existing(lock)
-            self.directory = directory
-        except BaseException:
-            # Nothing half-written stays: what was fetched is in the store, the directory was ours and new.
-            if self.directory is not None and self.directory.fresh:
-                if self.engine is not None:
-                    self.engine.close()  # it still writes there
-                self.directory.abandon()
-            raise
-        finished = _finished(directory, plan, lock, self.options)
-        if finished is not None:
-            return finished
-        self._stage(directory, plan, lock, fetched)
+        with self.session.store.in_use():
+            directory, plan, lock, fetched = self._fetch()
+            finished = _finished(directory, plan, lock, self.options)
+            if finished is not None:
+                return finished
+            self._stage(directory, plan, lock, fetched)
         if self.options.stage_only:
             return Outcome(directory.path, directory.state.run, plan, lock)
         engine = self.engine
@@ -321,6 +308,25 @@ class _Work:
             engine = self.closure.engine(host)
             self.stack.callback(engine.close)
         return _execute(directory, plan, lock, engine, self.sandbox, self.session, self.options, self.reporter)
+
+    def _fetch(self) -> tuple[RunDirectory, Plan, Lock, list[Fetched]]:
+        """Bring everything into the store, and take the run's directory."""
+        try:
+            self.describe(claim=True)
+            plan = self.plan(probe=False)
+            self.reporter.phase(f"fetching {len(plan.files)} inputs" if plan.files else "no files to fetch")
+            fetched = staging.fetch_inputs(plan, self.session)
+            lock = staging.make_lock(plan, fetched)
+            directory = self.directory or self._claim_existing(lock)
+            self.directory = directory
+            return directory, plan, lock, fetched
+        except BaseException:
+            # Nothing half-written stays: what was fetched is in the store, the directory was ours and new.
+            if self.directory is not None and self.directory.fresh:
+                if self.engine is not None:
+                    self.engine.close()  # it still writes there
+                self.directory.abandon()
+            raise
 
     def _stage(self, directory: RunDirectory, plan: Plan, lock: Lock, fetched: Sequence[Fetched]) -> None:
         self.reporter.phase(f"staging into {directory.path}")

@@ -1,19 +1,22 @@
 """Several processes at one store, processes that are killed, and disks that are full."""
 
+import errno
 import hashlib
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from wfx.errors import MachineError
 from wfx.store import Store
-from wfx.store.care import usage, verify
+from wfx.store.care import gc, usage, verify
 
 COMMIT = """
 import os, sys
@@ -235,3 +238,83 @@ def test_a_full_disk_leaves_a_whole_store(small_disk: Path) -> None:
         assert hashlib.sha256(path.read_bytes()).hexdigest() == path.parent.name + path.name
     assert {path.parent.name + path.name for path in (small_disk / "store" / "blobs").glob("??/*")} >= set(stored)
     assert list((small_disk / "store" / "tmp").iterdir()) == []
+
+
+HOLD_NAMES = """
+import sys; from pathlib import Path; from wfx.store import Store
+with Store(Path(sys.argv[1])) as store, store.locked_names(sys.argv[2:]):
+    print("had", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_many_names_are_locked_at_once_and_others_are_free(tmp_path: Path) -> None:
+    with Store(tmp_path) as store, python(HOLD_NAMES, tmp_path, "a", "b\udcff") as holder:
+        assert line(holder) == "had"
+        with store.locked_names(f"free {n}" for n in range(2000)), store.locked_names([]):
+            pass
+        waited = threading.Event()
+
+        def wait() -> None:
+            with Store(tmp_path) as other, other.locked_names(["b\udcff", "c"]):
+                waited.set()
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert not waited.wait(0.3)
+        holder.kill()
+        thread.join(10)
+        assert waited.is_set()
+        assert {path.name for path in (tmp_path / "locks").iterdir()} == {"index", "names"}
+
+
+def test_two_threads_of_one_process_exclude_each_other_too(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        inside: list[int] = []
+        most = 0
+
+        def work(number: int) -> None:
+            nonlocal most
+            for _ in range(50):
+                with store.locked_names(["x", str(number)]):
+                    inside.append(number)
+                    most = max(most, len(inside))
+                    inside.remove(number)
+
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert most == 1
+
+
+def test_garbage_is_not_collected_while_another_process_uses_what_it_found(tmp_path: Path) -> None:
+    hold = HOLD_NAMES.replace("store.locked_names(sys.argv[2:])", "store.in_use()")
+    with Store(tmp_path) as store, python(hold, tmp_path) as holder:
+        assert line(holder) == "had"
+        with store.in_use(), store.in_use():
+            pass
+        with pytest.raises(MachineError, match="in use"):
+            gc(store, [])
+        start(holder)
+        holder.wait(10)
+        assert gc(store, []).blobs == 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_store_on_a_file_system_without_locks_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    with Store(tmp_path) as store:
+        with pytest.raises(MachineError, match="no locks"), store.locked_names(["x"]):
+            pass
+        with pytest.raises(MachineError, match="no locks"), store.in_use():
+            pass

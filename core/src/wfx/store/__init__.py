@@ -9,7 +9,6 @@ is still complete; only what was learnt of references is learnt again.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING
 from wfx.errors import IntegrityError, MachineError, PolicyError
 from wfx.records import decode, encode
 from wfx.references import Reference
+from wfx.store import locking
 from wfx.store.copying import How, place, sync_file, sync_file_system
 from wfx.store.index import Index, plain
 from wfx.store.trees import DIGEST, Manifest, TreeEntry, scan
@@ -33,10 +33,11 @@ from wfx.store.trees import DIGEST, Manifest, TreeEntry, scan
 if TYPE_CHECKING:
     from wfx.values import JsonValue
 
-__all__ = ["Known", "Manifest", "Store", "TreeEntry", "hash_bytes_of"]
+__all__ = ["IN_USE", "Known", "Manifest", "Store", "TreeEntry", "hash_bytes_of"]
 
 # A file that was written this short before it was hashed can change again without its times telling (git's rule).
 RACY_SECONDS = 2.0
+IN_USE = "store-in-use"
 GROUP_FILES = 2000
 FEW_FILES = 8
 GROUP_BYTES = 256 * 2**20
@@ -412,31 +413,19 @@ class Store:
         with self.index.write() as connection:
             connection.executemany("insert or ignore into blobs values (?, ?, ?, ?)", rows)
 
-    @contextlib.contextmanager
-    def locked(self, name: str, *, exclusive: bool = True, wait: bool = True) -> Iterator[bool]:
-        """Hold a named lock against other processes; yields whether it was had. The kernel frees a dead owner's."""
-        import fcntl
+    def locked(
+        self, name: str, *, exclusive: bool = True, wait: bool = True
+    ) -> contextlib.AbstractContextManager[bool]:
+        """Hold a named lock against other processes; yields whether it was had."""
+        return locking.whole(self.root / "locks", name, exclusive=exclusive, wait=wait)
 
-        path = self.root / "locks" / hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            try:
-                fcntl.flock(
-                    descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB)
-                )
-            except BlockingIOError:
-                yield False
-                return
-            except OSError as error:
-                if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
-                    raise MachineError(
-                        "the file system of the store has no locks", where=str(self.root), why=error.strerror,
-                        remedy="move the store to a local disk with WFX_HOME or XDG_CACHE_HOME",
-                    ) from error  # fmt: skip
-                raise
-            yield True
-        finally:
-            os.close(descriptor)
+    def locked_names(self, names: Iterable[str]) -> contextlib.AbstractContextManager[None]:
+        """Hold the locks of many names at once, waiting for those that other processes have."""
+        return locking.many(self.root / "locks", names)
+
+    def in_use(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep `gc` out, of other processes too: for as long as what was found here is still to be used."""
+        return self.locked(IN_USE, exclusive=False)
 
     def check_space(self, need: int) -> None:
         """Raise MachineError where so many bytes, and 5 % more, do not fit."""

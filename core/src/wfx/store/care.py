@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from wfx.errors import MachineError, WfxError
 from wfx.records import decode
-from wfx.store import Known, Store, hash_bytes_of
+from wfx.store import IN_USE, Known, Store, hash_bytes_of
 from wfx.store.trees import Manifest
 
 DAY = 86_400.0
@@ -123,7 +123,7 @@ def gc(store: Store, keep: Iterable[str], *, older_than: float = 30 * DAY, dry_r
     A kept manifest keeps the files of its tree. Raises MachineError while another wfx uses the store.
     """
     report = GcReport()
-    with store.locked("store-in-use", wait=False) as alone:
+    with store.locked(IN_USE, wait=False) as alone:
         if not alone:
             raise MachineError(
                 "the store is in use", where=str(store.root), remedy="wait until the other wfx has finished"
