@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 from wfx.errors import FetchError, IntegrityError, MachineError, PolicyError, ReferenceNotFound, WfxError
@@ -30,14 +31,15 @@ from wfx.fetching import (
     StreamFetcher,
     TreeFetcher,
 )
-from wfx.net import Net
+from wfx.net import Net, TemporaryFailure
 from wfx.plugins import PluginManager
 from wfx.progress import Progress
 from wfx.references import Reference
 from wfx.store import Known, Manifest, Store, TreeEntry
-from wfx.transfers import Patience, Received, Stopped, Task, TransferSettings, receive
+from wfx.transfers import OpenStreams, Patience, Received, Stopped, Task, TransferSettings, receive
 
 MAX_HOPS = 10
+T = TypeVar("T")
 # So many references are locked, fetched and made visible together; it bounds open files and what a kill costs.
 TOGETHER = 250
 
@@ -125,6 +127,7 @@ class _Batch:
     settings: FetchSettings
     refresh: bool
     stop: threading.Event = field(default_factory=threading.Event)
+    reading: set[OpenStreams] = field(default_factory=set)
 
     def run(self, jobs: Sequence[_Job]) -> None:
         """Bring these jobs, holding the lock of each reference."""
@@ -159,10 +162,18 @@ class _Batch:
         # Whoever waits for a byte is woken; one that connects just now is woken by the next round.
         while not all(future.done() for future in futures):
             self.net.cancel()
+            for streams in list(self.reading):
+                streams.end()
             wait(futures, timeout=0.2)
 
     def _into(self, job: _Job) -> None:
-        job.result = self._fetch(job)
+        try:
+            job.result = self._fetch(job)
+        except Exception as error:
+            if self.stop.is_set():
+                # It was broken off: that is not what went wrong.
+                raise Stopped from error
+            raise
 
     # -- one reference
 
@@ -213,7 +224,8 @@ class _Batch:
             return self._stream(job, source, hops, fetcher)
         if not isinstance(fetcher, ResolverFetcher):
             raise FetchError(f"{type(fetcher).__name__} is no fetcher of a known shape", where=str(source.reference))
-        found = list(fetcher.resolve(source.reference, self.net))
+        resolver = fetcher
+        found = self._patiently(source, lambda: list(resolver.resolve(source.reference, self.net)))
         if len(found) == 1 and found[0].reference == source.reference:
             if len(fetchers) == 1:
                 raise FetchError("no fetcher knows what this is", where=str(source.reference))
@@ -226,6 +238,15 @@ class _Batch:
         if len(found) == 1:
             return self._hop(job, source, found[0], hops)
         return self._gather(job, source, found, hops)
+
+    def _patiently(self, source: Source, attempt: Callable[[], T]) -> T:
+        """Do what may fail for a while as often as a stream would be tried."""
+        patience = Patience(self._task(source, lambda _span: _no_body()))
+        while True:
+            try:
+                return attempt()
+            except (TemporaryFailure, ConnectionError, TimeoutError) as error:
+                patience.failed(error)
 
     def _hop(self, job: _Job, source: Source, better: Source, hops: tuple[Reference, ...]) -> Fetched:
         if better.reference.is_local and not source.reference.is_local:
@@ -286,13 +307,10 @@ class _Batch:
 
     def _tree(self, job: _Job, source: Source, hops: tuple[Reference, ...], fetcher: TreeFetcher) -> Fetched:
         reference = source.reference
-        patience = Patience(self._task(source, lambda _span: _no_body()))
-        while True:
-            try:
-                pinned = fetcher.pin(reference, self.net)
-                break
-            except OSError as error:
-                patience.failed(error)
+        name = str(reference)
+        # Nobody but the fetcher knows how far a tree is; what it journals is shown.
+        net = self.net.counting(lambda count: self.progress.advance(name, count))
+        pinned = self._patiently(source, lambda: fetcher.pin(reference, net))
         before = self.store.known(reference)
         if before is not None and before.revision and before.revision != pinned.revision and pinned.label:
             self.progress.note(
@@ -307,7 +325,7 @@ class _Batch:
         elif (base := self.store.known(whole)) is not None and "only=1" not in pinned.reference.fragment:
             known, fresh = self._part(base.sha256, entry, reference), False
         else:
-            digest, entry = self._fetch_tree(fetcher, pinned.reference)
+            digest, entry = self._patiently(source, lambda: self._fetch_tree(fetcher, pinned.reference, net))
             if "only=1" not in pinned.reference.fragment:
                 job.fact = (*job.fact, (whole, Known(digest, "directory", self.store_size(digest), pinned=whole)))
             known, fresh = self._part(digest, entry, reference), True
@@ -321,12 +339,14 @@ class _Batch:
         job.fact = (*job.fact, (reference, known), (pinned.reference, replace(known, label="")))
         return _answer(source, known, from_store=not fresh)
 
-    def _fetch_tree(self, fetcher: TreeFetcher, pinned: Reference) -> tuple[str, str]:
+    def _fetch_tree(self, fetcher: TreeFetcher, pinned: Reference, net: Net) -> tuple[str, str]:
         folder = self.store.temporary()
         try:
             folder.mkdir()
-            entry = fetcher.fetch_tree(pinned, self.net, folder)
+            entry = fetcher.fetch_tree(pinned, net, folder)
             digest = self.store.add_tree(folder)
+        except (ConnectionError, TimeoutError):
+            raise
         except OSError as error:
             raise MachineError.of(error) from error
         finally:
@@ -412,10 +432,16 @@ class _Batch:
                 and body.total in (None, before.size)
             )
 
-        def open_(span: Span | None) -> Body:
-            return fetcher.open(reference, self.net, span)
+        streams = OpenStreams()
 
-        answer = receive(self._task(source, open_), same)
+        def open_(span: Span | None) -> Body:
+            return streams.hold(fetcher.open(reference, self.net, span))
+
+        self.reading.add(streams)
+        try:
+            answer = receive(self._task(source, open_, streams.end), same)
+        finally:
+            self.reading.discard(streams)
         if not isinstance(answer, Received):
             assert before is not None
             _check_known(before, source)
@@ -440,7 +466,9 @@ class _Batch:
         job.fact = (*job.fact, (source.reference, _known(result)))
         return result
 
-    def _task(self, source: Source, opener: Callable[[Span | None], Body]) -> Task:
+    def _task(
+        self, source: Source, opener: Callable[[Span | None], Body], end: Callable[[], None] = lambda: None
+    ) -> Task:
         name = str(source.reference)
         key = hashlib.sha256(source.reference.safe().encode("utf-8", "surrogateescape")).hexdigest()[:32]
         return Task(
@@ -448,7 +476,7 @@ class _Batch:
             settings=self.settings, stop=self.stop, advance=lambda count: self.progress.advance(name, count),
             note=lambda text: self.progress.note(f"{name}: {text}"),
             trusted_bytes=bool(source.expected.sha256 or source.expected.checksums), size=source.expected.size,
-            check_space=self.store.check_space,
+            check_space=self.store.check_space, end=end,
         )  # fmt: skip
 
     def _check(self, path: Path, sha256: str, size: int, expected: Expected, reference: Reference) -> None:

@@ -9,7 +9,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +50,38 @@ class Stopped(Exception):
     """Another transfer failed, or the user interrupted."""
 
 
+class OpenStreams:
+    """The streams that a transfer has open, so that another thread can end them all."""
+
+    def __init__(self) -> None:
+        self._streams: set[_Held] = set()
+
+    def hold(self, body: Body) -> Body:
+        """Take in an open body; its stream leaves when it is closed."""
+        body.stream = held = _Held(body.stream, self._streams)
+        self._streams.add(held)
+        return body
+
+    def end(self) -> None:
+        """Close what is open; a read that waits in another thread fails."""
+        for stream in list(self._streams):
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+class _Held:
+    """A stream that is known to be open."""
+
+    def __init__(self, stream: ByteStream, streams: set[_Held]) -> None:
+        self.readinto = stream.readinto
+        self._stream, self._streams = stream, streams
+
+    def close(self) -> None:
+        """Close it."""
+        self._streams.discard(self)
+        self._stream.close()
+
+
 @dataclass(slots=True)
 class Received:
     """A complete file on the store's file system, not yet in the store."""
@@ -81,6 +113,8 @@ class Task:
     size: int | None = None
     """As stated."""
     check_space: Callable[[int], None] = lambda _need: None
+    end: Callable[[], None] = lambda: None
+    """Ends all reads of this transfer that are under way."""
 
 
 class _Changed(Exception):
@@ -482,8 +516,19 @@ class _Download:
                 self.error = self.error or error
             raise
         finally:
+            if self.error is not None:
+                # Nobody is to wait for a server that says nothing before the error is told.
+                self._end(threads)
             for thread in threads:
                 thread.join()
+
+    def _end(self, threads: Sequence[threading.Thread]) -> None:
+        while any(thread.is_alive() for thread in threads):
+            self.task.end()
+            # One that connects just now is ended by the next round.
+            threads[0].join(0.05)
+            for thread in threads[1:]:
+                thread.join(0.001)
 
     def _follow(self) -> None:
         """Hash what is complete at the front, until all is."""

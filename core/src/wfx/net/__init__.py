@@ -6,8 +6,9 @@ credentials. With `offline` no socket is opened at all.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,8 @@ class Net:
         self._purpose = "fetch"
         self._journal = _Journal()
         self._shared: list[Client] = []
+        self._ends: list[Callable[[], None]] = []
+        self._count: Callable[[int], None] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -113,11 +116,18 @@ class Net:
 
     def on_behalf_of(self, reference: Reference, purpose: str = "workflow") -> Net:
         """Return a gate for what a document names: it leads into no private network but the document's own host."""
-        other = Net(offline=self.offline, settings=self.settings, credentials=self._credentials)
         host = {reference.host} if reference.host else set()
-        other._trusted = frozenset(host) if self._trusted is None else self._trusted
-        other._purpose = purpose
-        other._journal, other._shared, other._lock = self._journal, self._shared, self._lock
+        trusted = frozenset(host) if self._trusted is None else self._trusted
+        return self._another(trusted, purpose, self._count)
+
+    def counting(self, count: Callable[[int], None]) -> Net:
+        """Return the same gate, which also tells `count` of the bytes that are journalled: to show how far a tree is."""
+        return self._another(self._trusted, self._purpose, count)
+
+    def _another(self, trusted: frozenset[str] | None, purpose: str, count: Callable[[int], None] | None) -> Net:
+        other = Net(offline=self.offline, settings=self.settings, credentials=self._credentials)
+        other._trusted, other._purpose, other._count = trusted, purpose, count
+        other._journal, other._shared, other._ends, other._lock = self._journal, self._shared, self._ends, self._lock
         return other
 
     def http(
@@ -155,6 +165,8 @@ class Net:
     def journal(self, origin: str, requests: int, size: int) -> None:
         """Write down that an origin was asked, or that so many bytes came from it."""
         self._journal.count(origin, self._purpose, requests, size)
+        if size and self._count is not None:
+            self._count(size)
 
     def contacts(self) -> tuple[Contact, ...]:
         """Return whom this gate has reached, sorted by origin."""
@@ -162,10 +174,29 @@ class Net:
             items = sorted(self._journal.counts.items())
         return tuple(Contact(origin, purpose, *numbers) for (origin, purpose), numbers in items)
 
+    @contextlib.contextmanager
+    def ending_with(self, end: Callable[[], None]) -> Iterator[None]:
+        """Have `end` called, from another thread, if the fetch is broken off while the block runs.
+
+        For what is no connection of `http`, a plugin's own process or socket: `end` makes whoever waits for it fail
+        at once. It may be called more than once, and must not raise.
+        """
+        with self._lock:
+            self._ends.append(end)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._ends.remove(end)
+
     def cancel(self) -> None:
-        """Break all connections that are in use, from another thread."""
+        """Break all connections that are in use, and what `ending_with` was told of, from another thread."""
         for client in self._shared:
             client.cancel()
+        with self._lock:
+            ends = list(self._ends)
+        for end in ends:
+            end()
 
     def close(self) -> None:
         """Close the connections that are kept open."""

@@ -133,6 +133,7 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(hop.host, hop.port, timeout=client.settings.idle_timeout)
         self._hop, self._client, self._addresses = hop, client, addresses
         self.address = ""
+        self._connecting: socket.socket | None = None
         self.idle_since = 0.0
         self.served = 0
         if hop.proxy and hop.scheme == "https":
@@ -142,7 +143,7 @@ class _Connection(http.client.HTTPConnection):
         settings = self._client.settings
         problem: OSError | None = None
         for family, address in self._addresses:
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock = self._connecting = socket.socket(family, socket.SOCK_STREAM)
             sock.settimeout(settings.connect_timeout)
             try:
                 sock.connect(address)
@@ -150,6 +151,8 @@ class _Connection(http.client.HTTPConnection):
                 sock.close()
                 problem = error
                 continue
+            finally:
+                self._connecting = None
             self.sock = sock
             self.address = str(address[0])
             break
@@ -164,7 +167,7 @@ class _Connection(http.client.HTTPConnection):
 
     def abort(self) -> None:
         """End it from another thread."""
-        sock = self.sock
+        sock = self.sock or self._connecting
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -509,6 +512,7 @@ class _Stream:
         self._keep = not response.will_close
         self._done = response.length == 0
         self._closed = False
+        self._reading = False
         self._size = 0
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -516,6 +520,7 @@ class _Stream:
         if self._done or self._closed:
             return 0
         fp = self._response.fp
+        self._reading = True
         try:
             if self._chunked and self._chunk == 0 and not self._next_chunk(fp):
                 return 0
@@ -524,6 +529,11 @@ class _Stream:
             size: int = fp.readinto1(view)
         except (ValueError, AttributeError) as error:
             raise ConnectionError("it was closed") from error
+        finally:
+            self._reading = False
+        if self._closed:
+            # What came last is no end: whoever closed it from another thread has cut it.
+            raise ConnectionError("it was closed")
         if size == 0:
             if self._chunked or self._left:
                 missing = "" if self._left is None else f", {self._left} bytes are missing"
@@ -565,6 +575,10 @@ class _Stream:
     def close(self) -> None:
         """Give the connection back where the body has been read, or nearly; else close it."""
         if self._closed:
+            return
+        if self._reading:
+            # Another thread waits for bytes here: it is to be woken, not to be waited for.
+            self.abort()
             return
         with contextlib.suppress(OSError):
             if not self._done and self._keep and self._left is not None and self._left <= DRAIN:

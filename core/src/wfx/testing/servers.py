@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -61,9 +62,12 @@ class FaultServer:
 
         with FaultServer() as server:
             url = server.add("/a.fa", b">a", cut=[1])
+
+    With `tls`, a context that has a certificate (`wfx.testing.certificates`), it speaks https.
     """
 
-    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.requests: list[Request] = []
         self.resources: dict[str, Resource] = {}
         self.connections = 0
@@ -76,8 +80,8 @@ class FaultServer:
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:PORT`."""
-        return f"http://{self.address}:{self.port}"
+        """`http://127.0.0.1:PORT`, or https with `tls`."""
+        return f"{'https' if self.tls else 'http'}://{self.address}:{self.port}"
 
     def add(self, path: str, body: bytes | Path = b"", **options: Any) -> str:
         """Put something at a path (with its faults); return its URL."""
@@ -93,6 +97,14 @@ class FaultServer:
         for file in sorted(p for p in folder.rglob("*") if p.is_file()):
             self.add(f"{path.rstrip('/')}/{file.relative_to(folder).as_posix()}", file)
         return self.url + path
+
+    def move(self, other: FaultServer) -> None:
+        """Take everything to another server, and lead there from here; who was asked for here is not asked there."""
+        for path, resource in list(self.resources.items()):
+            other.resources[path] = Resource(resource.body, headers=dict(resource.headers), etag=resource.etag)
+            self.resources[path] = Resource(
+                status=302, headers={"Location": other.url + path}, authorization=resource.authorization
+            )
 
     def asked(self, path: str) -> list[Request]:
         """Return the requests for a path."""
@@ -127,7 +139,12 @@ class FaultServer:
 
     def _connection(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain = connection
         try:
+            if self.tls is not None:
+                connection = self.tls.wrap_socket(plain, server_side=True)
+                with self._lock:
+                    self._open.add(connection)
             with connection, connection.makefile("rb") as stream:
                 while not self._closing:
                     request = _read(stream)
@@ -136,8 +153,9 @@ class FaultServer:
         except OSError:
             return
         finally:
+            plain.close()
             with self._lock:
-                self._open.discard(connection)
+                self._open -= {plain, connection}
 
     def _answer(self, connection: socket.socket, request: Request) -> bool:
         """Answer one request; say whether the connection goes on."""
@@ -193,12 +211,16 @@ class FaultServer:
             return True
         part = body[start:stop]
         sent = part if cut is None else part[:cut]
-        pieces = list(_pieces(sent, resource.rate))
+        # Views, so that a test can measure what the client holds of a large body.
+        pieces = list(_pieces(memoryview(sent), resource.rate))
         began, size = time.monotonic(), 0
         for index, piece in enumerate(pieces):
             if stall and index == len(pieces) // 2:
                 time.sleep(stall)
-            connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece) if resource.chunked else piece)
+            if resource.chunked:
+                connection.sendall(b"%x\r\n" % len(piece) + bytes(piece) + b"\r\n")
+            else:
+                connection.sendall(piece)
             size += len(piece)
             if resource.rate:
                 time.sleep(max(0.0, began + size / resource.rate - time.monotonic()))
@@ -213,7 +235,7 @@ def _bytes(resource: Resource) -> bytes:
     return resource.body if isinstance(resource.body, bytes) else resource.body.read_bytes()
 
 
-def _pieces(data: bytes, rate: float) -> Iterator[bytes]:
+def _pieces(data: memoryview, rate: float) -> Iterator[memoryview]:
     block = max(1, min(BLOCK, int(rate / 20))) if rate else max(1, min(1024 * 1024, len(data) // 2 or 1))
     for at in range(0, len(data), block):
         yield data[at : at + block]
