@@ -114,6 +114,8 @@ class Fetcher(ABC):
     """`SCHEME`, or `SCHEME://HOST` where one host needs its own; the names of the package's entry points."""
     immutable: ClassVar[bool] = False
     """Whether a reference of this kind never changes its meaning, so that the store's answer is as good as the place's."""
+    own_network: ClassVar[bool] = False
+    """Whether it opens connections of its own, past `Net.http`: a plan says so. It asks `Net.connect` first all the same."""
 
 
 class ResolverFetcher(Fetcher):
