@@ -77,6 +77,8 @@ class PlannedInput:
     pinned: Reference | None = None
     host: str = ""
     licence: str | None = None
+    own_network: str = ""
+    """Who opens connections of its own for it, past wfx's gate to the network: `wfx-fsspec 0.1.0`; empty: nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,8 @@ def _known(item: PlannedInput, session: Session) -> PlannedInput:
         path = item.reference.path
         hashed = session.store.hash_tree(path) if item.kind == "directory" else session.store.hash_file(path)
         return dataclasses.replace(item, known_sha256=hashed[0], known_size=hashed[1])
+    if session.plugins.fetcher(item.reference).own_network:
+        item = dataclasses.replace(item, own_network=str(session.plugins.fetcher_provider(item.reference) or ""))
     known = session.store.known(item.reference)
     if known is None:
         return item
@@ -232,6 +236,7 @@ def _probe(item: PlannedInput, session: Session) -> PlannedInput:
 
 def _distributions(closure: Closure, files: Sequence[PlannedInput], session: Session) -> dict[str, str]:
     providers = [session.plugins.provider("engine", closure.recognition.engine)]
-    schemes = {closure.reference.scheme, *(item.reference.scheme for item in files)}
-    providers += [session.plugins.provider("fetcher", scheme) for scheme in schemes]
+    # A host's own plugin may serve some references of a scheme: one of each host is looked at, not each of thousands.
+    places = {(item.scheme, item.host): item for item in (closure.reference, *(item.reference for item in files))}
+    providers += [session.plugins.fetcher_provider(reference) for reference in places.values()]
     return {p.distribution: p.version for p in sorted(filter(None, providers), key=lambda p: p.distribution)}

@@ -35,7 +35,7 @@ PUBLISHED = {
     "engine": {"cwl.cwltool": "wfx-cwl"},
     "exporter": {"ro-crate": "wfx-ro-crate", "zip": "wfx-ro-crate"},
     "fetcher": {
-        "data": "wfx-file", "file": "wfx-file", "git+file": "wfx-git", "git+git": "wfx-git",
+        "*": "wfx-fsspec", "data": "wfx-file", "file": "wfx-file", "git+file": "wfx-git", "git+git": "wfx-git",
         "git+http": "wfx-git", "git+https": "wfx-git", "git+ssh": "wfx-git", "http": "wfx-http", "https": "wfx-http",
     },
     "container-factory": {},
@@ -79,12 +79,15 @@ class PluginManager:
 
         The fallback `*` is asked only for schemes that nobody claims. Raises UnknownKey where there is none.
         """
-        keys = [k for k in (f"{reference.scheme}://{reference.host}", reference.scheme) if self._has("fetcher", k)]
-        if reference.scheme not in keys and self._has("fetcher", FALLBACK):
-            keys.append(FALLBACK)
+        keys = self._fetcher_keys(reference)
         if not keys:
-            raise self._unknown("fetcher", reference.scheme, f"no fetcher for '{reference.scheme}:' references")
+            raise self.unknown("fetcher", reference.scheme, f"no fetcher for '{reference.scheme}:' references")
         return _Loading(keys, lambda key: self._load("fetcher", key))
+
+    def fetcher_provider(self, reference: Reference) -> Provider | None:
+        """Return who has the most specific fetcher; None where nobody has one, or a test registered it."""
+        keys = self._fetcher_keys(reference)
+        return self.provider("fetcher", keys[0]) if keys else None
 
     def engine(self, key: str) -> type[Engine]:
         """Return the engine of a key, `LANGUAGE.ENGINE`, or of a language or program that only one key has."""
@@ -157,7 +160,35 @@ class PluginManager:
         with self._lock:
             return self._offered(self._import(provider), provider.kind, str(provider))
 
+    def unknown(self, kind: str, key: str, what: str) -> UnknownKey:
+        """Return an error for a key that nobody has, with what to do: the package where it is one of ours, or near misses.
+
+        For the fallback fetcher too, whose own library does not know a scheme either.
+        """
+        hidden = self.installed().left_out.get((kind, key))
+        if hidden and self.by_environment:
+            names = " and ".join(map(str, hidden))
+            return UnknownKey(what, why=f"{names} has it, but WFX_PLUGINS leaves it out", remedy="unset WFX_PLUGINS")
+        package = PUBLISHED[kind].get(key)
+        if package is None and kind == "engine":
+            package = next((p for k, p in PUBLISHED[kind].items() if key in k.split(".", 1)), None)
+        if package:
+            return UnknownKey(what, remedy=f"install {package}: pip install {package}")
+        near = difflib.get_close_matches(key, sorted({*self.keys(kind), *PUBLISHED[kind]}), n=3)
+        if near:
+            return UnknownKey(what, remedy=f"did you mean {' or '.join(map(repr, near))}?")
+        return UnknownKey(
+            what,
+            remedy="see `wfx plugins list` for what is installed and docs/plugins/ for the packages that are known",
+        )
+
     # -- inside
+
+    def _fetcher_keys(self, reference: Reference) -> list[str]:
+        keys = [k for k in (f"{reference.scheme}://{reference.host}", reference.scheme) if self._has("fetcher", k)]
+        if reference.scheme not in keys and self._has("fetcher", FALLBACK):
+            keys.append(FALLBACK)
+        return keys
 
     def _has(self, kind: str, key: str) -> bool:
         return (kind, key) in self._classes or (kind, key) in self.installed().providers
@@ -167,7 +198,7 @@ class PluginManager:
             return self._classes[kind, key]
         providers = self.installed().providers.get((kind, key))
         if not providers:
-            raise self._unknown(kind, key, f"no {KINDS[kind][2]} '{key}' is installed")
+            raise self.unknown(kind, key, f"no {KINDS[kind][2]} '{key}' is installed")
         objection = self.objection(providers[0])
         if objection is not None:
             raise objection
@@ -237,24 +268,6 @@ class PluginManager:
                             remedy="please report it to its author",
                         )
         return found
-
-    def _unknown(self, kind: str, key: str, what: str) -> UnknownKey:
-        hidden = self.installed().left_out.get((kind, key))
-        if hidden and self.by_environment:
-            names = " and ".join(map(str, hidden))
-            return UnknownKey(what, why=f"{names} has it, but WFX_PLUGINS leaves it out", remedy="unset WFX_PLUGINS")
-        package = PUBLISHED[kind].get(key)
-        if package is None and kind == "engine":
-            package = next((p for k, p in PUBLISHED[kind].items() if key in k.split(".", 1)), None)
-        if package:
-            return UnknownKey(what, remedy=f"install {package}: pip install {package}")
-        near = difflib.get_close_matches(key, [*self.keys(kind), *PUBLISHED[kind]], n=3)
-        if near:
-            return UnknownKey(what, remedy=f"did you mean {' or '.join(repr(n) for n in dict.fromkeys(near))}?")
-        return UnknownKey(
-            what,
-            remedy="see `wfx plugins list` for what is installed and docs/plugins/ for the packages that are known",
-        )
 
 
 def blame(error: BaseException) -> PluginError | None:

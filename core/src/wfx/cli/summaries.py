@@ -52,6 +52,9 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     hosts = sorted({item.host for item in plan.files if item.host})
     if hosts:
         yield f"hosts      {', '.join(hosts)}"
+    for who in sorted({item.own_network for item in plan.files if item.own_network}):
+        count = sum(1 for item in plan.files if item.own_network == who)
+        yield f"past gate  {count} files are fetched by {who}, whose connections wfx does not control"
 
 
 def outcome_report(outcome: Outcome) -> dict[str, Any]:
