@@ -145,7 +145,7 @@ def without_times(text: str) -> str:
 class Desk:
     """A fresh clone to type the commands in, with a home of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: Path) -> None:
         self.folder = folder / "clone"
         home, programs = folder / "home", folder / "bin"
         home.mkdir()
@@ -159,7 +159,7 @@ class Desk:
             path.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
             path.chmod(0o755)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("WFX_", "GIT_", "XDG_"))} | {
-            "HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}", "NO_COLOR": "1", "COLUMNS": "200",
+            "HOME": str(home), "PATH": f"{programs}:{python}:{os.environ['PATH']}", "NO_COLOR": "1", "COLUMNS": "200",
             "GIT_CONFIG_SYSTEM": os.devnull, "LC_ALL": "C.UTF-8",
         }  # fmt: skip
         for command in (
@@ -187,8 +187,8 @@ def pages_that_run() -> list:
 
 
 @pytest.mark.parametrize("page", pages_that_run())
-def test_the_commands_do_what_the_page_shows(page: Path, tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+def test_the_commands_do_what_the_page_shows(page: Path, tmp_path: Path, programs: Path) -> None:
+    desk = Desk(tmp_path, programs)
     for command in commands_of(page):
         code, out = desk.run(command.text)
         assert code == command.code, f"$ {command.text}\n{out}\nexit code {code}, not {command.code}"

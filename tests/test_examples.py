@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 from wfx.definitions import definition_schema
-from wfx.testing.requirements import require_program
+from wfx.testing.crates import validate
+from wfx.testing.requirements import require, require_program
 
 ROOT = Path(__file__).resolve().parents[1]
 PHAGE = ROOT / "examples" / "phage"
@@ -47,27 +48,20 @@ def rows(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in path.read_text().splitlines()]
 
 
-def wfx(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith("WFX_")} | {"WFX_HOME": str(folder / "home")}
-    return subprocess.run(
-        [sys.executable, "-m", "wfx", *map(str, arguments)], cwd=folder, env=env, capture_output=True, text=True,
-        check=False, timeout=300,
+def environment(folder: Path, programs: Path) -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("WFX_")} | {
+        "WFX_HOME": str(folder / "home"), "PATH": f"{programs}:{os.environ['PATH']}",
+    }  # fmt: skip
+
+
+def run(folder: Path, programs: Path, *arguments: str | Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "wfx", "run", *map(str, arguments), "--json"], cwd=folder,
+        env=environment(folder, programs), capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
-
-
-def run(folder: Path, *arguments: str | Path) -> dict[str, Any]:
-    done = wfx(folder, "run", *arguments, "--json")
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def valid(crate: Path) -> None:
-    """Hold a crate against its profile's REQUIRED checks, with the kit's helper where it has one."""
-    if importlib.util.find_spec("wfx.testing.crates") is None:
-        pytest.skip("wfx.testing has no helper for crates")
-    from wfx.testing.crates import check_crate  # type: ignore[import-not-found]
-
-    check_crate(crate)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
 # -- the data and the documents
@@ -119,9 +113,9 @@ def test_documents_say_what_they_are(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def phage(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def phage(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("phage")
-    return run(folder, PHAGE / "phage.wfx.yml", "-o", "run")
+    return run(folder, programs, PHAGE / "phage.wfx.yml", "-o", "run")
 
 
 def path_of(report: dict[str, Any], name: str) -> Path:
@@ -217,12 +211,13 @@ def test_the_report_needs_nothing_from_elsewhere(phage: dict[str, Any]) -> None:
 
 
 @pytest.mark.real
-def test_the_results_are_those_of_bare_cwltool(phage: dict[str, Any], tmp_path: Path) -> None:
+def test_the_results_are_those_of_bare_cwltool(phage: dict[str, Any], tmp_path: Path, programs: Path) -> None:
     command = [
         Path(sys.executable).with_name("cwltool"), "--no-container", "--quiet", "--outdir", tmp_path / "out",
         PHAGE / "workflow.cwl", PHAGE / "job.yml",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    env = environment(tmp_path, programs)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
     assert checksums(json.loads(done.stdout)) == checksums(phage["outputs"])
 
@@ -245,7 +240,7 @@ def test_each_genome_is_measured_by_itself(phage: dict[str, Any]) -> None:
 
 @pytest.mark.real
 def test_the_crate_of_the_example_is_valid(phage: dict[str, Any]) -> None:
-    valid(Path(phage["directory"]))
+    assert validate(Path(phage["directory"])) == []
 
 
 def installer() -> Any:
@@ -257,14 +252,12 @@ def installer() -> Any:
 
 
 @pytest.mark.real
-def test_the_launcher_runs_the_first_command_of_the_readme(tmp_path: Path) -> None:
+def test_the_launcher_runs_the_first_command_of_the_readme(tmp_path: Path, programs: Path) -> None:
     stamp = ROOT / ".venv" / "wfx-stamp"
     if not stamp.is_file() or stamp.read_text().strip() != installer().stamp():
         pytest.skip("the environment is older than the packages: run scripts/install first")
     [command] = re.findall(r"^    \./(wfx run \S+)$", (ROOT / "README.md").read_text(), re.M)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("WFX_")} | {
-        "WFX_HOME": str(tmp_path / "home"), "WFX_RUN_DIRECTORY": str(tmp_path / "runs"),
-    }  # fmt: skip
+    env = environment(tmp_path, programs) | {"WFX_RUN_DIRECTORY": str(tmp_path / "runs")}
     done = subprocess.run(
         [ROOT / "wfx", *command.split()[1:]],
         cwd=ROOT,
@@ -284,15 +277,14 @@ def test_the_launcher_runs_the_first_command_of_the_readme(tmp_path: Path) -> No
 
 
 @pytest.fixture(scope="module")
-def variants(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def variants(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> dict[str, Any]:
     for program in ("bowtie2", "bowtie2-build", "samtools", "bcftools"):
         require_program(program)
-    if not DATA.is_dir():
-        pytest.skip("the Debian package bowtie2-examples is not installed")
+    require(DATA.is_dir(), "the Debian package bowtie2-examples is not installed")
     given = []
     for name, path in inputs_of_variants().items():
         given += ["-i", f"{name}=@{path}"]
-    return run(tmp_path_factory.mktemp("variants"), VARIANTS / "workflow.cwl", *given, "-o", "run")
+    return run(tmp_path_factory.mktemp("variants"), programs, VARIANTS / "workflow.cwl", *given, "-o", "run")
 
 
 def inputs_of_variants() -> dict[str, Path]:
@@ -358,12 +350,12 @@ def test_no_path_of_the_machine_is_in_the_results(variants: dict[str, Any]) -> N
 
 
 @pytest.mark.real
-def test_the_job_file_gives_the_same(variants: dict[str, Any], tmp_path: Path) -> None:
+def test_the_job_file_gives_the_same(variants: dict[str, Any], tmp_path: Path, programs: Path) -> None:
     shutil.copytree(VARIANTS, tmp_path / "variants")
-    report = run(tmp_path, "variants/workflow.cwl", "variants/job.yml", "-o", "run")
+    report = run(tmp_path, programs, "variants/workflow.cwl", "variants/job.yml", "-o", "run")
     assert checksums(report["outputs"]) == checksums(variants["outputs"])
 
 
 @pytest.mark.real
 def test_the_crate_of_the_variants_is_valid(variants: dict[str, Any]) -> None:
-    valid(Path(variants["directory"]))
+    assert validate(Path(variants["directory"])) == []

@@ -18,6 +18,7 @@ from wfx.rundirs import RunDirectory
 from wfx.running import RunRecord
 from wfx.runs import Register
 from wfx.staging import Lock
+from wfx.testing.distributions import write_distribution
 
 
 @pytest.fixture
@@ -98,3 +99,45 @@ def test_a_local_reference_is_shown_as_a_path(home: Path) -> None:
     assert reference_text(Reference("https://user:pw@example.org/a?token=x")) == str(
         Reference("https://user:pw@example.org/a?token=x")
     )
+
+
+CHECKER = """
+from wfx.exporting import Exporter, Finding
+from wfx.hookspecs import hookimpl
+
+class Checker(Exporter):
+    keys = ("ro-crate",)
+
+    def check(self, crate):
+        return [Finding("warning", "of-" + crate.name, "something"), Finding("note", "n", "not said")]
+
+@hookimpl
+def wfx_exporters():
+    return [Checker]
+"""
+
+
+@pytest.fixture
+def checker(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install an exporter that finds one warning in everything; return a folder that it finds it in."""
+    write_distribution(
+        home / "site", "checker", entry_points={"wfx.exporters": {"ro-crate": "wfx_checker"}},
+        modules={"wfx_checker": CHECKER},
+    )  # fmt: skip
+    monkeypatch.syspath_prepend(str(home / "site"))
+    monkeypatch.setenv("WFX_PLUGINS", "checker")
+    crate = home / "crate"
+    crate.mkdir()
+    (crate / "ro-crate-metadata.json").write_text("{}")
+    return crate
+
+
+def test_check_takes_a_crate_by_its_folder_or_its_metadata(checker: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("crate", "crate/ro-crate-metadata.json"):
+        assert run_command(["check", name]) == 0
+        assert capsys.readouterr().out == "warning: something [of-crate]\nvalid: 0 errors, 1 warning\n"
+
+
+def test_check_is_strict_where_it_is_asked_to_be(checker: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["check", "crate", "--strict"]) == 3
+    assert capsys.readouterr().out.endswith("not valid: 1 error, 1 warning\n")

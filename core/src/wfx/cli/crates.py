@@ -61,5 +61,11 @@ def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
                 where = f"{finding.where}: " if finding.where else ""
                 click.echo(f"{finding.severity}: {where}{finding.message} [{finding.code}]")
         warnings = sum(1 for f in findings if f.severity == "warning")
-        click.echo(f"{'not valid' if faults else 'valid'}: {len(faults)} errors, {warnings} warnings")
+        click.echo(
+            f"{'not valid' if faults else 'valid'}: {_count(len(faults), 'error')}, {_count(warnings, 'warning')}"
+        )
     return DefinitionError.exit_code if faults else 0
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
