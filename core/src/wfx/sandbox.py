@@ -228,12 +228,13 @@ def _searched(search: str) -> tuple[Path, ...]:
     for folder in map(Path, search.split(os.pathsep)):
         if folder.is_absolute() and folder.is_dir():
             conda = folder.name == "bin" and (folder.parent / "conda-meta").is_dir()
-            found.append(folder.parent if conda else folder)
+            # pyenv, rbenv, asdf, mise: programs that look for the real ones beside their folder.
+            found.append(folder.parent if conda or folder.name == "shims" else folder)
     return tuple(found)
 
 
 def _search_path() -> tuple[Path, ...]:
-    """Return the folders of PATH, whole environments of conda: tools without a container come from there."""
+    """Return the folders of PATH, whole environments of conda and pyenv: tools without a container come from there."""
     return _searched(os.environ.get("PATH", os.defpath))
 
 

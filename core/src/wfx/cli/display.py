@@ -15,6 +15,7 @@ from wfx.redaction import redact
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
     from wfx.engines import StepEvent
 
@@ -54,17 +55,20 @@ class Display:
         self._lock = threading.RLock()
         self._bars: Bars | None = None
         self._live: Live | None = None
-        self._tasks: dict[str, object] = {}
+        self._tasks: dict[str, TaskID] = {}
+        self._overall: TaskID | None = None
         self._running: dict[str, tuple[str, float]] = {}
         self._last_line = 0.0
         self._bytes = 0
         self._total: int | None = None
+        self._items = 0
         self._fetch_began = 0.0
 
     # -- stages and steps
 
     def phase(self, text: str) -> None:
         """Say that a stage begins."""
+        self._close_bars()
         if self.level > NORMAL or (self.level == NORMAL and self._live_wanted):
             self._print(f"· {text}")
 
@@ -93,31 +97,31 @@ class Display:
     def start(self, total_items: int, total_bytes: int | None) -> None:
         """Say that a transfer of so many things begins."""
         with self._lock:
-            self._bytes, self._total, self._fetch_began = 0, total_bytes, time.monotonic()
-            if self._live_wanted:
-                self._open_bars()
+            self._bytes, self._total, self._items, self._fetch_began = 0, total_bytes, total_items, time.monotonic()
 
     def item(self, name: str, total: int | None) -> None:
         """Say that the transfer of one thing begins."""
+        if not self._live_wanted:
+            return
         with self._lock:
-            if self._bars is not None and len(self._tasks) < SHOWN_STEPS and (total is None or total > 1_000_000):
-                self._tasks[name] = self._bars.add_task(redact(name)[-50:], total=total)
+            self._open_bars()
+            assert self._bars is not None
+            if self._overall is None and self._items > 1:
+                self._overall = self._bars.add_task(f"{self._items} files", total=self._total)
+            if len(self._tasks) < SHOWN_STEPS:
+                self._tasks[name] = self._bars.add_task(_tail(name), total=total)
 
     def advance(self, name: str, count: int) -> None:
         """Add bytes to the transfer of one thing."""
         with self._lock:
             self._bytes += count
-            task = self._tasks.get(name)
-            if self._bars is not None and task is not None:
-                self._bars.advance(task, count)  # type: ignore[arg-type]
+            if self._bars is not None:
+                for task in (self._overall, self._tasks.get(name)):
+                    if task is not None:
+                        self._bars.advance(task, count)
                 return
             now = time.monotonic()
-            if (
-                not self._live_wanted
-                and self.level >= NORMAL
-                and now - self._last_line > 5
-                and now - self._fetch_began > 5
-            ):
+            if self.level >= NORMAL and now - self._last_line > 5 and now - self._fetch_began > 5:
                 self._last_line = now
                 rate = self._bytes / max(now - self._fetch_began, 0.1)
                 self._print(f"fetched {show_size(self._bytes)} at {show_size(rate)}/s")
@@ -127,7 +131,7 @@ class Display:
         with self._lock:
             task = self._tasks.pop(name, None)
             if self._bars is not None and task is not None:
-                self._bars.remove_task(task)  # type: ignore[arg-type]
+                self._bars.remove_task(task)
 
     def note(self, text: str) -> None:
         """Say something worth knowing: a retry, a mirror."""
@@ -137,15 +141,20 @@ class Display:
     def finish(self) -> None:
         """Take down what is live."""
         with self._lock:
-            if self._bars is not None:
-                self._bars.stop()
-                self._bars = None
+            self._close_bars()
             if self._live is not None:
                 self._live.stop()
                 self._live = None
-            self._tasks.clear()
 
     # -- inside
+
+    def _close_bars(self) -> None:
+        with self._lock:
+            if self._bars is not None:
+                self._bars.stop()
+                self._bars = None
+            self._tasks.clear()
+            self._overall = None
 
     def _open_bars(self) -> None:
         if self._bars is not None:
@@ -170,9 +179,7 @@ class Display:
     def _refresh(self) -> None:
         if not self._live_wanted:
             return
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None
+        self._close_bars()
         from rich.console import Console, Group
         from rich.live import Live
         from rich.spinner import Spinner
@@ -198,3 +205,9 @@ class Display:
         else:
             self._stream.write(text + "\n")
             self._stream.flush()
+
+
+def _tail(name: str) -> str:
+    """Return the end of a reference, which tells it from others."""
+    name = redact(name)
+    return name if len(name) <= 40 else "…" + name[-39:]

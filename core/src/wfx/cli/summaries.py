@@ -120,6 +120,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
     yield f"{record.status} in {show_time(_seconds(record.started, record.ended))}" + (f" ({steps})" if steps else "")
     yield f"crate:  {directory}  (open {os.path.join(directory, 'ro-crate-preview.html')})"
     yield f"check:  wfx check {_quoted(directory)}"
+    yield f"again:  wfx execute {_quoted(directory)} --force"
 
 
 def failure_line(outcome: Outcome) -> str:
