@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,33 @@ def test_check_takes_a_crate_by_its_folder_or_its_metadata(checker: Path, capsys
 def test_check_is_strict_where_it_is_asked_to_be(checker: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["check", "crate", "--strict"]) == 3
     assert capsys.readouterr().out.endswith("not valid: 1 error, 1 warning\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["rnu"], "wfx: No such command 'rnu'. Did you mean 'run'?; see wfx --help"),
+        (["run"], "wfx: run: Missing argument 'WORKFLOW'; see wfx run --help"),
+        (["runs", "list", "--jsn"], "wfx: runs list: No such option"),
+        (["run", "a.cwl", "--cores", "many"], "wfx: run: Invalid value for '--cores': 'many' is not a valid integer"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(
+    arguments: list[str], line: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(line)
+    assert said.err.count("\n") == 1
+
+
+def test_a_wrong_command_line_is_an_object_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["run", "--json"]) == 2
+    report = json.loads(capsys.readouterr().out)
+    assert report == {"status": "error", "exit_code": 2, "error": "run: Missing argument 'WORKFLOW'"}
+
+
+def test_help_shows_the_example_as_it_is_typed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["--help"]) == 0
+    assert "wfx run git+https://example.org/lab/pipeline.git@v1.2#path=main.cwl inputs.yml\n" in capsys.readouterr().out

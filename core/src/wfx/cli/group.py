@@ -74,11 +74,12 @@ def cli() -> None:
 
     Give a reference to a workflow (a path, a URL, a git repository) and its inputs:
 
+    \b
         wfx run git+https://example.org/lab/pipeline.git@v1.2#path=main.cwl inputs.yml
 
     wfx fetches everything, runs it offline with the workflow's own engine, and leaves a directory that is a valid
     Workflow Run RO-Crate.
-    """
+    """  # noqa: D301 (click's mark for lines that are not to be wrapped is a real backspace)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -89,10 +90,7 @@ def run_command(arguments: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show(sys.stderr)
-        if "--json" in arguments:
-            _print_json_error(error.format_message(), error.exit_code)
-        return error.exit_code
+        return _report_usage(error, arguments)
     except (click.Abort, KeyboardInterrupt):
         return _report(Interrupted(2), arguments, debug)
     except BrokenPipeError:
@@ -114,6 +112,23 @@ def run_command(arguments: list[str]) -> int:
         )
         return _report(fault, arguments, debug, cause=error)
     return result if isinstance(result, int) else 0
+
+
+def _report_usage(error: click.ClickException, arguments: list[str]) -> int:
+    """Say what click found wrong with the command line, as every other error: in one line."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        # A group without a command; click 8.2 and later call that an error, whose message is the help.
+        error.show(sys.stderr)
+        return error.exit_code
+    message = " ".join(error.format_message().split()).rstrip(".")
+    path = context.command_path if context is not None else "wfx"
+    where = path.removeprefix("wfx").strip()
+    message = f"{where}: {message}" if where else message
+    click.echo(f"wfx: {message}; see {path} --help", err=True)
+    if "--json" in arguments:
+        _print_json_error(message, error.exit_code)
+    return error.exit_code
 
 
 def _report(error: WfxError, arguments: list[str], debug: bool, cause: BaseException | None = None) -> int:
