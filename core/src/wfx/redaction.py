@@ -14,8 +14,8 @@ SECRET_PARAMETER = re.compile(
     r"|awsaccesskeyid|googleaccessid|se|sp|sv|sr|skoid|sktid|ske|skt|sks|skv|policy|key-pair-id)$"
 )
 # An image by its digest (`docker://alpine@sha256:…`) is no host with user information.
-AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#\s]*@)(?!sha256:[0-9a-f]{64}(?![0-9a-f]))")
-URI_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>]+")
+AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,40}://)([^/?#\s]*@)(?!sha256:[0-9a-f]{64}(?![0-9a-f]))")
+URI_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,40}://[^\s'\"<>]+")
 HEADER = re.compile(
     r"(?i)\b((?:proxy-)?authorization|cookie|x-api-key|private-token|x-auth-token)(['\"]?\s*[:=]\s*)[^\r\n,}]+"
 )
