@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 from wfx.engines import Description
+from wfx.errors import InputError
 from wfx.references import Reference
 from wfx.values import JsonValue, SecondaryFile, Values, ValueType
 
@@ -32,14 +33,27 @@ def _bound(value: JsonValue, kind: ValueType, patterns: Sequence[SecondaryFile])
         return [_bound(item, items[0] if len(items) == 1 else ValueType("any"), patterns) for item in value]
     if not isinstance(value, dict):
         return value
-    if value.get("class") == "File":
-        return _companions(value, patterns)
+    if value.get("class") in ("File", "Directory"):
+        _refuse_unreadable(value)
+        return _companions(value, patterns) if value["class"] == "File" else value
     # Of several records the one that has all of the value's fields.
     records = [t for t in (kind, *kind.alternatives) if t.fields and set(value) <= {field.name for field in t.fields}]
     if not records:
         return value
     fields = {field.name: field for field in records[0].fields}
     return {name: _bound(item, fields[name].type, fields[name].secondary_files) for name, item in value.items()}
+
+
+def _refuse_unreadable(value: dict[str, JsonValue]) -> None:
+    """Refuse a name that is not UTF-8: cwltool takes the bytes for characters, and then does not find the file."""
+    name = value.get("basename") or Reference(str(value.get("location", ""))).name
+    try:
+        str(name).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            "its name is not UTF-8, which cwltool cannot read", where=str(name).encode("utf-8", "backslashreplace").decode(),
+            remedy="give it another as basename",
+        ) from error  # fmt: skip
 
 
 def _companions(value: dict[str, JsonValue], patterns: Sequence[SecondaryFile]) -> JsonValue:

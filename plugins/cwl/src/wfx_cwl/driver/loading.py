@@ -153,6 +153,7 @@ class Workflow:
     def _broken(self, error: Exception) -> Broken:
         """Take the place and the innermost reason from what schema-salad says, in a line."""
         text = self.relative_text(str(error) or type(error).__name__)
+        text = re.sub(r"\(\d+\) \([^)]*\) Validation error in [^:]*:\s*", "", text)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         places = [re.match(r"(?P<file>\S.*?):(?P<line>\d+):(?P<column>\d+):\s*(?P<text>.*)", line) for line in lines]
         found = [match for match in places if match]
