@@ -75,10 +75,15 @@ class FetchBench:
         self.idle = 5.0
         self.private: tuple[str, ...] = ()
         self.settings: dict[str, Any] = {"retries": 3}
+        """Of the fetch (`FetchSettings`)."""
+        self.network: dict[str, Any] = {}
+        """Of the gate (`NetSettings`)."""
 
     def net(self, *, offline: bool = False, **settings: Any) -> Net:
         """Return a new gate."""
-        limits = NetSettings(**{"idle_timeout": self.idle, "allow_private_hosts": self.private, **settings})
+        limits = NetSettings(
+            **{"idle_timeout": self.idle, "allow_private_hosts": self.private, **self.network, **settings}
+        )
         return Net(offline=offline, settings=limits, credentials=Credentials(self.config, self.environment))
 
     def login(self, origin: str, user: str, password: str) -> None:

@@ -147,7 +147,7 @@ class FaultServer:
                     self._open.add(connection)
             with connection, connection.makefile("rb") as stream:
                 while not self._closing:
-                    request = _read(stream)
+                    request = read_request(stream)
                     if request is None or not self._answer(connection, request):
                         return
         except OSError:
@@ -206,7 +206,7 @@ class FaultServer:
             headers["Transfer-Encoding"] = "chunked"
         else:
             headers["Content-Length"] = str(resource.length if resource.length is not None else stop - start)
-        connection.sendall(_head(status, headers))
+        connection.sendall(head(status, headers))
         if request.method == "HEAD":
             return True
         part = body[start:stop]
@@ -241,7 +241,8 @@ def _pieces(data: memoryview, rate: float) -> Iterator[memoryview]:
         yield data[at : at + block]
 
 
-def _read(stream: Any) -> Request | None:
+def read_request(stream: Any) -> Request | None:
+    """Read one request from a binary stream; None at its end."""
     line = stream.readline(65536).decode("latin-1").split()
     if len(line) != 3:
         return None
@@ -253,12 +254,13 @@ def _read(stream: Any) -> Request | None:
     return Request(line[0], line[1], headers, stream.read(size) if size else b"")
 
 
-def _head(status: int, headers: Mapping[str, str]) -> bytes:
+def head(status: int, headers: Mapping[str, str]) -> bytes:
+    """Return the head of an answer."""
     lines = [f"HTTP/1.1 {status} {'OK' if status == 200 else 'Whatever'}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def _simple(connection: socket.socket, status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    connection.sendall(_head(status, {"Content-Length": str(len(body)), **headers}) + body)
+    connection.sendall(head(status, {"Content-Length": str(len(body)), **headers}) + body)
     return True
