@@ -238,7 +238,13 @@ def _proxy_for(scheme: str, host: str) -> str:
     if urllib.request.proxy_bypass_environment(host, proxies):  # type: ignore[attr-defined]
         return ""
     proxy = proxies.get(scheme) or proxies.get("all") or ""
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    proxy = proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    if proxy and not proxy.lower().startswith("http://"):
+        raise FetchError(
+            "a proxy is set that speaks no plain HTTP", where=redact_uri(proxy),
+            remedy=f"set {scheme}_proxy to an http:// one, or except {host} with no_proxy",
+        )  # fmt: skip
+    return proxy
 
 
 class Client:
@@ -480,7 +486,7 @@ class Client:
         if status in (404, 410):
             return ReferenceNotFound(f"not found ({status})", where=where, why=why, remedy="check the address")
         if status in (401, 403, 407):
-            remedy = f"give credentials for {hop.origin} (docs/how-to/credentials.md), or check those that you gave"
+            remedy = f"give credentials for {hop.origin} (docs/tasks/credentials.md), or check those that you gave"
             return AccessDenied(f"access is refused ({status})", where=where, why=why, remedy=remedy)
         if status in TEMPORARY:
             return TemporaryFailure(reason, where=where, why=why, retry_after=_retry_after(headers))
@@ -496,7 +502,9 @@ class Client:
         reason = str(error) or type(error).__name__
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror
-        return TemporaryFailure("the server cannot be reached", where=where, why=redact(reason))
+        # Behind a proxy it is as likely the proxy that is in the way.
+        through = f" through the proxy {redact_uri(hop.proxy)}" if hop.proxy else ""
+        return TemporaryFailure(f"the server cannot be reached{through}", where=where, why=redact(reason))
 
 
 class _Stream:
