@@ -34,6 +34,9 @@ class Exporter(ABC):
     suffix: ClassVar[str] = ""
     """Of the file that `pack` writes; empty for a folder."""
 
+    def prepare(self) -> None:
+        """Import what `describe` needs; called in a thread of its own while the engine works. By default nothing."""
+
     def describe(self, record: RunRecord, into: Path) -> None:
         """Write the metadata of a run into its directory; change no other file there. Must be atomic for each file."""
         raise UsageError(f"{self.keys[0]} describes no runs", remedy="use --form ro-crate")

@@ -5,6 +5,7 @@ Each arrow is a function of its own stage's module; here they are put in order, 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def _execute(
     options: Options, reporter: Reporter,
 ) -> Outcome:  # fmt: skip
     """Run it, describe it, register it."""
-    exporter = session.plugins.exporter("ro-crate")()
+    exporter = _exporter(session)
     if directory.state.attempts:
         # What an earlier attempt has published is published again by this one.
         directory.clear("outputs")
@@ -164,6 +165,13 @@ def _execute(
             "the run changed its inputs", where=str(directory.path), why="they have been set aside in the store"
         )
     return Outcome(directory.path, directory.state.run, plan, lock, record)
+
+
+def _exporter(session: Session) -> Exporter:
+    """Return the exporter of crates, which gets ready while the engine works."""
+    exporter = session.plugins.exporter("ro-crate")()
+    threading.Thread(target=exporter.prepare, name="exporter", daemon=True).start()
+    return exporter
 
 
 def _describe(directory: RunDirectory, record: RunRecord, exporter: Exporter) -> None:
@@ -269,6 +277,8 @@ class _Work:
             host = _host(self.directory, closure.engine, self.sandbox, closure.aliases, self.session)
             self.engine = closure.engine(host)
             self.stack.callback(self.engine.close)
+            if not self.options.stage_only:
+                _exporter(self.session)
             return self.engine.describe(closure.entry, closure.fragment)
         settings = _settings(closure.engine, self.session)
         aside = EngineHost.in_folder(
