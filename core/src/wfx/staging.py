@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,12 +157,23 @@ def _place_local(item: PlannedInput, answer: Fetched, target: Path, store: Store
     if item.kind == "directory":
         store.copy_tree(answer.local, target)
         now = store.hash_tree(answer.local)
+        for folder, _, names in os.walk(target, topdown=False):
+            for path in (*(Path(folder) / name for name in names), Path(folder)):
+                _keep_time(answer.local / path.relative_to(target), path)
     else:
         store.copy_file(answer.local, target)
         now = store.hash_file(answer.local)
+        _keep_time(answer.local, target)
     # Costs a stat where nothing changed; the copy is then of the bytes that were hashed.
     if now != (answer.sha256, answer.size):
         raise IntegrityError("it changed while it was being staged", where=str(item.reference), remedy="run again")
+
+
+def _keep_time(source: Path, target: Path) -> None:
+    """Give a copy its original's time of change: tools see it, and so do results (`date -r`, `make`)."""
+    with contextlib.suppress(OSError):
+        info = source.stat()
+        os.utime(target, ns=(info.st_atime_ns, info.st_mtime_ns))
 
 
 def check_space(plan: Plan, directory: Path) -> None:
