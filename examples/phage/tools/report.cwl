@@ -13,7 +13,6 @@ hints:
     packages:
       python:
         specs: ["https://identifiers.org/RRID:SCR_008394"]
-        version: ["3.11"]
 
 baseCommand: python3
 
