@@ -126,12 +126,12 @@ class PluginManager:
         return self._load(kind, key)
 
     def register(self, plugin: object) -> None:
-        """Take a plugin from memory: an object with hook implementations."""
+        """Take a plugin from memory: an object with hook implementations. Of two classes with one key the later wins."""
         with self._lock:
             name = self._register(plugin, None, "a registered plugin")
             for kind in KINDS:
-                for key, cls in self._offered(name, kind, "a registered plugin").items():
-                    self._classes[kind, key] = cls
+                for cls in self._offered(name, kind, "a registered plugin"):
+                    self._classes.update({(kind, key): cls for key in cls.keys})
 
     # -- for diagnosis
 
@@ -158,7 +158,17 @@ class PluginManager:
     def offers(self, provider: Provider) -> dict[str, type[Any]]:
         """Import a plugin and return its classes of the provider's kind by key. Raises PluginLoadError."""
         with self._lock:
-            return self._offered(self._import(provider), provider.kind, str(provider))
+            classes = self._offered(self._import(provider), provider.kind, str(provider))
+        found: dict[str, type[Any]] = {}
+        for cls in classes:
+            for key in cls.keys:
+                if found.setdefault(key, cls) is not cls:
+                    raise DuplicateKey(
+                        f"{provider} declares the {KINDS[provider.kind][2]} '{key}' twice",
+                        why=f"in {found[key].__qualname__} and in {cls.__qualname__}",
+                        remedy="please report it to its author",
+                    )
+        return found
 
     def unknown(self, kind: str, key: str, what: str) -> UnknownKey:
         """Return an error for a key that nobody has, with what to do: the package where it is one of ours, or near misses.
@@ -241,15 +251,15 @@ class PluginManager:
             raise _bad_hooks(who, error) from error
         return registered
 
-    def _offered(self, name: str, kind: str, who: str) -> dict[str, type[Any]]:
-        """Call the hook of a registered plugin; return the classes by key, each looked at."""
+    def _offered(self, name: str, kind: str, who: str) -> list[type[Any]]:
+        """Call the hook of a registered plugin; return the classes, each looked at."""
         hook = KINDS[kind][1]
         mine = [h for h in getattr(self._pluggy.hook, hook).get_hookimpls() if h.plugin_name == name]
         if not mine and callable(getattr(self._pluggy.get_plugin(name), hook, None)):
             raise PluginLoadError(
                 f"{who}: {hook} is not marked as a hook implementation", remedy="its author puts @wfx.hookimpl above it"
             )
-        found: dict[str, type[Any]] = {}
+        found: list[type[Any]] = []
         for implementation in mine:
             try:
                 classes = list(implementation.function())
@@ -260,13 +270,7 @@ class PluginManager:
                 ) from error  # fmt: skip
             for cls in classes:
                 _check_class(cls, kind, f"{who}: {hook}")
-                for key in cls.keys:
-                    if found.setdefault(key, cls) is not cls:
-                        raise DuplicateKey(
-                            f"{who} declares the {KINDS[kind][2]} '{key}' twice",
-                            why=f"in {found[key].__qualname__} and in {cls.__qualname__}",
-                            remedy="please report it to its author",
-                        )
+            found += classes
         return found
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import zipfile
-from pathlib import Path
 
 import fsspec
 import pytest
+from wfx import hookimpl
 from wfx.errors import (
     AccessDenied,
     DefinitionError,
@@ -21,7 +21,7 @@ from wfx.errors import (
 from wfx.fetching import Reference, Span
 from wfx.net import Net, NetSettings
 from wfx.plugins import PluginManager
-from wfx.testing.benches import FetchBench
+from wfx.testing.benches import FetchBench, PlainHttp
 from wfx.testing.fetchers import read
 from wfx_fsspec import FsspecFetcher
 from wfx_fsspec.fetcher import _explain, _validator
@@ -206,7 +206,20 @@ def test_what_takes_too_long_is_given_up():
     gate.set()
 
 
-def test_the_plan_says_what_goes_round_the_gate(tmp_path, memory, monkeypatch):
+def manager_with_http():
+    """Return a manager of what is installed, and of one for web addresses in any case."""
+
+    class Plugin:
+        @hookimpl
+        def wfx_fetchers(self):
+            return [PlainHttp]
+
+    manager = PluginManager()
+    manager.register(Plugin())
+    return manager
+
+
+def test_the_plan_says_what_goes_round_the_gate(tmp_path, memory):
     from wfx.config import Config
     from wfx.inputfiles import Layout
     from wfx.planning import _known
@@ -214,14 +227,15 @@ def test_the_plan_says_what_goes_round_the_gate(tmp_path, memory, monkeypatch):
 
     memory.pipe_file("/a", b"a")
     layout = Layout()
-    layout.rewrite({"x": {"class": "File", "location": "memory://a"}, "y": {"class": "File", "location": "data:,y"}})
-    with Session(Config.load(environment={"WFX_HOME": str(tmp_path)}), plugins=PluginManager()) as session:
+    layout.rewrite({"x": {"class": "File", "location": "memory://a"}, "y": {"class": "File", "location": "http://x/y"}})
+    plugins = manager_with_http()
+    with Session(Config.load(environment={"WFX_HOME": str(tmp_path)}), plugins=plugins) as session:
         one, two = (_known(item, session) for item in layout.files)
     assert one.own_network.startswith("wfx-fsspec ")
     assert two.own_network == ""
 
 
-def test_it_is_the_fallback(tmp_path: Path):
-    manager = PluginManager()
+def test_it_is_the_fallback():
+    manager = manager_with_http()
     assert manager.fetcher(Reference("memory://a")) is FsspecFetcher
-    assert manager.fetcher(Reference("https://example.org/")) is not FsspecFetcher
+    assert manager.fetcher(Reference("http://example.org/")) is PlainHttp
