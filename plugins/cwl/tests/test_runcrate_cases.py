@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -70,3 +74,34 @@ def test_steps_that_a_condition_leaves_out_are_told_as_skipped(bench: Any) -> No
     values = case.engine.read_inputs((folder / "revsortlcase-job.yml").read_bytes(), "job")
     ends = case.run(values, base=folder).ends
     assert {event.state for event in ends.values()} >= {"skipped", "completed"}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_command_gives_the_same_outputs(name: str, tmp_path: Path, bare_results: dict[str, Future[Any]]) -> None:
+    document, job = WORKFLOWS[name]
+    command = [sys.executable, "-m", "wfx", "run", document, job, "-o", str(tmp_path / "run"), "--json"]
+    environment = os.environ | {"WFX_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        command, cwd=CASES / name, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["status"] == "completed"
+    assert comparable(answer["outputs"]) == comparable(bare_results[name].result()[1])
+    if name == "conditional_wf":
+        assert {step["state"] for step in answer["steps"]} == {"completed", "skipped"}
+
+
+def test_the_command_explains_a_failure_in_few_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.cwl").write_text(
+        "cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: [sh, -c, 'echo bad luck >&2; exit 3']\ninputs: []\noutputs: []\n"
+    )
+    command = [sys.executable, "-m", "wfx", "run", "a.cwl", "-o", str(tmp_path / "run")]
+    environment = os.environ | {"WFX_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "bad luck" in done.stderr
+    assert "exit code 3" in done.stderr
+    assert "Traceback" not in done.stderr

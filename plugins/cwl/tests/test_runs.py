@@ -238,6 +238,20 @@ def test_an_event_has_times_with_zone_command_resources_log_and_exit_code(bench:
     assert event.step == ""
 
 
+def test_a_command_names_inputs_where_they_lie_in_the_crate(bench: Any) -> None:
+    case = bench.case("""\
+        cwlVersion: v1.2
+        class: CommandLineTool
+        baseCommand: echo
+        inputs:
+          f: {type: File, inputBinding: {position: 1}}
+          g: {type: 'File[]', inputBinding: {position: 2, prefix: '--g=', separate: false, itemSeparator: ','}}
+        outputs: []
+        """)
+    ran = ok(case.run({"f": case.give("a b"), "g": [case.give("a"), case.give("a.idx")]}))
+    assert ran.ends["main"].command == ("echo", "inputs/f/a b", "--g=inputs/g/a,inputs/g/a.idx")
+
+
 def test_memory_that_is_only_the_drivers_own_is_not_told(bench: Any) -> None:
     case = bench.case(workflow("{}", "{}", "{s: {run: echo.cwl, in: {a: {default: a}}, out: []}}"))
     assert "max_memory_bytes" not in ok(case.run()).ends["s"].resources

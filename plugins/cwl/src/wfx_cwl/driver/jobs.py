@@ -13,6 +13,8 @@ from typing import Any
 
 from .events import CURRENT, Execution, Recorder
 
+# Beyond so many inputs of one tool only words that are a path as a whole are looked up.
+MANY = 1000
 EXIT_CODE = ".exit-code"
 TIME_LIMIT = re.compile(r"\[job (.+)\] exceeded time limit of (\d+) seconds")
 
@@ -46,7 +48,7 @@ def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
             context.rm_tmpdir = True
             execution.cached = isinstance(job, CallbackJob)
             if execution.cached:
-                self._remember_exit_code(job)
+                self._give_exit_code(job)
             CURRENT.execution = execution
             with contextlib.ExitStack() as stack:
                 if isinstance(job, JobBase):
@@ -60,14 +62,24 @@ def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
                 execution.messages.append(str(self.exceptions[-1]))
                 execution.finish({}, "permanentFail")
 
-        def _remember_exit_code(self, job: Any) -> None:
-            # cwltool forgets it, and expressions of outputs may ask for runtime.exitCode.
+        def _give_exit_code(self, job: Any) -> None:
+            """Let a job that is found in the cache end with the exit code that it had.
+
+            cwltool hands a flag over in its place, and expressions of outputs may ask for runtime.exitCode.
+            """
             kept = Path(job.outdir + EXIT_CODE)
-            if kept.is_file():
-                job.cachebuilder.resources["exitCode"] = int(kept.read_text())
+            code = int(kept.read_text()) if kept.is_file() else 0
+
+            def run(*_: Any) -> None:
+                tool = job.job
+                outputs = tool.collect_output_ports(tool.tool["outputs"], job.cachebuilder, job.outdir, code)
+                if job.output_callback:
+                    job.output_callback(outputs, "success")
+
+            job.run = run
 
         def _prepare(self, job: Any, execution: Execution, context: Any, stack: contextlib.ExitStack) -> None:
-            execution.fields["command"] = [recorder.clean(str(word)) for word in job.command_line]
+            execution.fields["command"] = [recorder.clean(word) for word in as_given(job)]
             recorder.jobs[job.name] = execution
             assert recorder.logs is not None
             execution.log = recorder.logs / (execution.fields["id"] + ".log")
@@ -88,6 +100,31 @@ def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
     if memory:
         executor.max_ram = min(executor.max_ram, memory // 2**20)
     return executor
+
+
+def as_given(job: Any) -> list[str]:
+    """Return the command line with each input where it lies, not where cwltool has linked it for this once."""
+    words = [str(word) for word in job.command_line]
+    stage = getattr(job, "stagedir", None)
+    if not stage or not any(stage in word for word in words):
+        return words
+    places = {
+        entry.target: entry.resolved
+        for _, entry in job.pathmapper.items()
+        if entry.type in ("File", "Directory") and entry.resolved.startswith("/")
+    }
+    # Of paths that begin alike the longest is the right one.
+    several = sorted(places, key=len, reverse=True) if len(places) < MANY else []
+
+    def given(word: str) -> str:
+        if word in places:
+            return places[word]
+        if stage in word:
+            for target in several:
+                word = word.replace(target, places[target])
+        return word
+
+    return [given(word) for word in words]
 
 
 def measure_processes() -> None:
