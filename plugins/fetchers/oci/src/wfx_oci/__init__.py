@@ -1,0 +1,19 @@
+"""Fetch container images and other artifacts from registries in wfx."""
+
+from __future__ import annotations
+
+from wfx.fetching import Fetcher
+from wfx.hookspecs import hookimpl
+
+from wfx_oci.artifacts import ArtifactFetcher
+from wfx_oci.blobs import BlobFetcher
+from wfx_oci.images import ImageFetcher
+
+__version__ = "0.1.0"
+__all__ = ["ArtifactFetcher", "BlobFetcher", "ImageFetcher"]
+
+
+@hookimpl
+def wfx_fetchers() -> list[type[Fetcher]]:
+    """Offer images, artifacts, and the blobs that both are made of."""
+    return [ImageFetcher, ArtifactFetcher, BlobFetcher]
