@@ -14,8 +14,8 @@ inputs:
   genomes:
     type: File[]
     label: Genomes
+    # No format here: an engine would refuse files whose format nobody states, as in `-i genomes=@mine.fasta`.
     doc: FASTA files, one genome each.
-    format: edam:format_1929
   title:
     type: string
     label: Title of the report

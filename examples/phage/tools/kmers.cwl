@@ -27,8 +27,7 @@ inputs:
   genome:
     type: File
     label: Genome
-    doc: One or more contigs.
-    format: edam:format_1929
+    doc: FASTA; one or more contigs.
     inputBinding: {position: 3}
   k:
     type: int
