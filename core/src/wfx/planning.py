@@ -124,21 +124,24 @@ def now() -> str:
 
 def known_description(closure: Closure, version: str, session: Session) -> Description | None:
     """Return what an engine of this version has said before of the same documents."""
-    stored = session.store.fact("description", _description_key(closure, version))
+    stored = session.store.fact("description", _description_key(closure, version, session))
     if stored is None:
         return None
     return decode(Description, stored)
 
 
 def remember_description(closure: Closure, version: str, description: Description, session: Session) -> None:
-    """Keep a description for the next time; it is a pure function of the documents and the engine's version."""
-    session.store.set_fact("description", _description_key(closure, version), encode(description))
+    """Keep a description for the next time; it is a pure function of the documents, the engine and its plugin."""
+    session.store.set_fact("description", _description_key(closure, version, session), encode(description))
 
 
-def _description_key(closure: Closure, version: str) -> str:
+def _description_key(closure: Closure, version: str, session: Session) -> str:
     from wfx import __version__
 
-    return f"{closure.recognition.engine} {version} wfx {__version__} schema {SCHEMA} {closure.digest}"
+    # The plugin puts the engine's words into ours, and another version of it may do so better.
+    provider = session.plugins.provider("engine", closure.recognition.engine)
+    plugin = f"{provider.distribution} {provider.version} " if provider else ""
+    return f"{closure.recognition.engine} {version} {plugin}wfx {__version__} schema {SCHEMA} {closure.digest}"
 
 
 def planned_workflow(closure: Closure) -> PlannedWorkflow:
