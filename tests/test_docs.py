@@ -252,7 +252,7 @@ def test_the_fetcher_of_the_docs_keeps_the_contract(tmp_path: Path) -> None:
         {"wfx_ipfs": source},
         project["dependencies"],
     )
-    shutil.copy(folder / "test_wfx_ipfs.py", tmp_path)
+    shutil.copy(folder / "tests" / "test_wfx_ipfs.py", tmp_path)
     env = {k: v for k, v in os.environ.items() if not k.startswith("WFX_")} | {"PYTHONPATH": str(site)}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "test_wfx_ipfs.py"],
