@@ -112,7 +112,7 @@ def seed(cache: Path, contexts: Path) -> None:
             body=io.BytesIO(body), status=200, headers=headers, preload_content=False, request_url=url
         )
         session.cache.save_response(response)
-    session.cache.close()
+    session.cache.close()  # type: ignore[no-untyped-call]
 
 
 def _addresses(contexts: Path) -> Iterator[tuple[str, Path]]:

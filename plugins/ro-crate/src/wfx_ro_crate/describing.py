@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from wfx.engines import StepEvent
 from wfx.running import RunRecord
@@ -27,7 +28,7 @@ OWN_FILES = {
 }
 
 
-def describe(record: RunRecord, directory: Path) -> dict[str, object]:
+def describe(record: RunRecord, directory: Path) -> dict[str, Any]:
     """Return the content of `ro-crate-metadata.json` for a run; files are looked at, none is changed."""
     graph = Graph(Cleaner(directory))
     return _Description(record, directory, graph).build()
@@ -45,7 +46,7 @@ class _Description:
         self.ran = frozenset(e.step for e in self.executions if e.step in known)
         self.skipped = [e for e in self.events if e.state == "skipped"]
 
-    def build(self) -> dict[str, object]:
+    def build(self) -> dict[str, Any]:
         graph, record, files = self.graph, self.record, self.files
         graph.add(DESCRIPTOR, "CreativeWork")
         graph.add(ROOT, "Dataset")

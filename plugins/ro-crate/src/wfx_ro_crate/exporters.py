@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from wfx.errors import MachineError
 from wfx.exporting import Exporter, Finding
@@ -33,10 +33,9 @@ class RoCrateExporter(Exporter):
         from wfx_ro_crate.preview import preview
 
         document = describe(record, into)
-        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         page = preview(record, into, document)
         write(into / PREVIEW, page.encode("utf-8", "replace"))
-        write(into / DESCRIPTOR, text.encode("utf-8", "replace"))
+        write(into / DESCRIPTOR, as_text(document).encode("utf-8", "replace"))
 
     def check(self, crate: Path) -> list[Finding]:
         """Look at the structure, the files and, where roc-validator is installed, the rules of the profiles."""
@@ -56,6 +55,12 @@ class ZipExporter(Exporter):
         from wfx_ro_crate.packing import pack
 
         return pack(crate, into)
+
+
+def as_text(document: dict[str, Any]) -> str:
+    """Return JSON with an entity a line: people find their way, `diff` shows what changed, and C code writes it."""
+    lines = ",\n".join(json.dumps(entity, ensure_ascii=False) for entity in document["@graph"])
+    return f'{{"@context": {json.dumps(document["@context"])},\n"@graph": [\n{lines}\n]}}\n'
 
 
 def write(path: Path, data: bytes) -> None:

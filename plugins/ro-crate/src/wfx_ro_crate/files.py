@@ -15,7 +15,7 @@ from wfx.running import RunRecord
 from wfx.staging import Locked
 from wfx.values import JsonValue
 
-from wfx_ro_crate.graph import ROOT, Graph, local_id, path_id, ref
+from wfx_ro_crate.graph import ROOT, Graph, as_bytes, local_id, path_id, ref
 from wfx_ro_crate.media import format_label, media_type
 
 ALGORITHMS = {"sha256": "sha256", "sha1": "sha1", "sha512": "sha512", "md5": "md5"}
@@ -60,7 +60,7 @@ class Files:
             return None
         try:
             return os.lstat(self.directory / path)
-        except OSError:
+        except (OSError, ValueError):
             return None
 
     def path(self, path: str, **properties: str) -> str | None:
@@ -202,7 +202,7 @@ class Files:
         contents = item.get("contents")
         size = item.get("size")
         if isinstance(contents, str):
-            data = contents.encode("utf-8", "surrogateescape")
+            data = as_bytes(contents)
             checksum, size = f"sha256${hashlib.sha256(data).hexdigest()}", len(data)
         algorithm, _, digest = checksum.partition("$")
         identifier = local_id("file", digest[:16] or f"{size if isinstance(size, int) else ''}", name)

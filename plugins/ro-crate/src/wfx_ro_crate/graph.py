@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from wfx.redaction import redact
@@ -26,15 +26,24 @@ def ref(identifier: str) -> dict[str, str]:
     return {"@id": identifier}
 
 
+def as_bytes(text: str) -> bytes:
+    """Return the bytes that a text stands for: of a name that is no UTF-8 its own, else UTF-8 whatever is in it."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half a surrogate pair, as JSON may have it, stands for no byte.
+        return text.encode("utf-8", "surrogatepass")
+
+
 def path_id(path: str, *, folder: bool = False) -> str:
     """Return the id of a path of the crate: a relative URI, percent-encoded byte by byte (RFC 3986 §2.1)."""
-    encoded = quote(os.fsencode(path.strip("/")))
+    encoded = quote(as_bytes(path.strip("/")))
     return f"{encoded}/" if folder else encoded
 
 
 def local_id(*parts: str) -> str:
     """Return the id of something that has no file and no address: `#run/align`."""
-    return "#" + "/".join(quote(os.fsencode(part), safe="/:,@+=") for part in parts if part)
+    return "#" + "/".join(quote(as_bytes(part), safe="/:,@+=") for part in parts if part)
 
 
 class Cleaner:
@@ -52,7 +61,7 @@ class Cleaner:
     def __call__(self, text: str) -> str:
         """Return the text as it may be handed on."""
         if not text.isascii():
-            text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            text = as_bytes(text).decode("utf-8", "replace")
         if "/" in text:
             for place, instead in self._paths:
                 text = text.replace(place, instead)
@@ -144,7 +153,7 @@ class Graph:
         for entity in self._entities.values():
             yield {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in entity.items()}
 
-    def json_ld(self) -> dict[str, object]:
+    def json_ld(self) -> dict[str, Any]:
         """Return the document, made by the rocrate library, which knows descriptor, root and context."""
         # Its import takes a fifth of a second, which only the commands that write a crate should pay.
         from rocrate.model.contextentity import ContextEntity
@@ -162,5 +171,5 @@ class Graph:
             else:
                 # Whether it is data is said by `hasPart`; the library's data entities would copy and list by themselves.
                 crate.add(ContextEntity(crate, identifier, entity))
-        document: dict[str, object] = crate.metadata.generate()
+        document: dict[str, Any] = crate.metadata.generate()
         return document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import uuid
@@ -9,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from wfx.errors import MachineError
+from wfx.errors import DefinitionError, MachineError
 
 from wfx_ro_crate.graph import DESCRIPTOR, PREVIEW
 
@@ -35,13 +36,23 @@ def pack(crate: Path, into: Path) -> Path:
                         _write(archive, crate, path, info)
                 file.flush()
                 os.fsync(file.fileno())
-            # A link fails where something has come meanwhile; a rename would overwrite it.
-            os.link(temporary, into)
+            _appear(temporary, into)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise MachineError.of(error) from error
     return into
+
+
+def _appear(temporary: Path, into: Path) -> None:
+    """Give the finished file its name. A link fails where something has come meanwhile; a rename would overwrite it."""
+    try:
+        os.link(temporary, into)
+    except OSError as error:
+        # Not every file system has hard links.
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS) or into.exists():
+            raise
+        temporary.rename(into)
 
 
 def members(crate: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -80,9 +91,10 @@ def _regular(root: Path, path: Path) -> os.stat_result | None:
 
 
 def _write(archive: zipfile.ZipFile, crate: Path, path: str, info: os.stat_result) -> None:
-    # Zip knows UTF-8 names only; bytes that are none are percent-encoded, as they are in the metadata.
-    name = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if not _is_text(path) else path
-    entry = zipfile.ZipInfo(name, MOMENT)
+    if not _is_text(path):
+        # A zip names its members in UTF-8, so the file could never be found again by its id in the metadata.
+        raise DefinitionError("its name is no UTF-8, which a zip cannot hold", where=ascii(path))
+    entry = zipfile.ZipInfo(path, MOMENT)
     entry.create_system = 3
     if path.endswith("/"):
         entry.external_attr = (FOLDER_MODE << 16) | 0x10
