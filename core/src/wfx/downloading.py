@@ -249,7 +249,7 @@ class _Batch:
                 patience.failed(error)
 
     def _hop(self, job: _Job, source: Source, better: Source, hops: tuple[Reference, ...]) -> Fetched:
-        if better.reference.is_local and not source.reference.is_local:
+        if better.reference.on_this_machine and not source.reference.on_this_machine:
             raise PolicyError(
                 "a place elsewhere names a file of this machine", where=str(source.reference), why=str(better.reference)
             )

@@ -86,6 +86,11 @@ class Reference:
         return self.scheme == "file"
 
     @property
+    def on_this_machine(self) -> bool:
+        """Whether following it leads to this machine's files, by whatever way: `git+file` is such a one too."""
+        return self.scheme == "file" or self.scheme.endswith("+file")
+
+    @property
     def path(self) -> Path:
         """The local path of a `file:` reference. Raises DefinitionError for another scheme or another host."""
         rest = self.without_fragment().uri

@@ -66,6 +66,8 @@ class Access:
 
     origin: str
     credential: Credential | None = None
+    addresses: tuple[str, ...] = ()
+    """Of the host, where they were judged: connect to just these, whatever the name service says a moment later."""
 
 
 @dataclass(slots=True)
@@ -154,13 +156,15 @@ class Net:
         Raises OfflineError, and PolicyError where a document may not lead there.
         """
         self._check_online(origin)
+        addresses: tuple[str, ...] = ()
         if self._trusted is not None:
             from wfx.net.addresses import allowed_addresses, split_origin
 
             host, port = split_origin(origin)
-            allowed_addresses(host, port, trusted=self._trusted, settings=self.settings, where=origin)
+            found = allowed_addresses(host, port, trusted=self._trusted, settings=self.settings, where=origin)
+            addresses = tuple(str(address[0]) for _, address in found)
         self.journal(origin, 1, 0)
-        return Access(origin, self.credentials.find(origin))
+        return Access(origin, self.credentials.find(origin), addresses)
 
     def journal(self, origin: str, requests: int, size: int) -> None:
         """Write down that an origin was asked, or that so many bytes came from it."""

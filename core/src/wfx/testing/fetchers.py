@@ -542,7 +542,7 @@ class FetcherContract:
         for source in found:
             for each in (source.reference, *source.alternates):
                 assert Reference.parse(each.uri) == each
-                assert not each.is_local
+                assert not each.on_this_machine
                 assert each != ref
         json.dumps([source.name for source in found])
 

@@ -245,18 +245,20 @@ class GitHttp:
 
     `user` and `password` ask for Basic authentication; `lfs` holds large files by oid, None has no LFS at all;
     `version` 0 speaks the protocol of before 2018, in which a server can refuse commits that no branch names;
-    `status` answers everything so, with `location` where one is given; `cut` ends each pack after so many bytes;
+    `status` answers everything so, with `location` where one is given (and the path behind it, where that ends with a
+    slash); `cut` ends each pack after so many bytes, `stall` says nothing for so many seconds in the middle of one;
     without `smart` files are all that is served (see `git update-server-info`).
     """
 
     def __init__(
         self, folder: Path, *, user: str = "", password: str = "", lfs: Mapping[str, bytes] | None = None,
         version: int = 2, status: int | None = None, cut: int | None = None, location: str = "",
-        smart: bool = True,
+        smart: bool = True, stall: float = 0.0,
     ) -> None:  # fmt: skip
         self.folder, self.user, self.password, self.lfs = folder, user, password, lfs
         self.version, self.status, self.cut, self.location = version, status, cut, location
-        self.smart = smart
+        self.smart, self.stall = smart, stall
+        self.ended = threading.Event()
         self.requests: list[Request] = []
         self.on_request: Callable[[Request], None] = lambda _: None
         self._server: http.server.ThreadingHTTPServer | None = None
@@ -284,6 +286,7 @@ class GitHttp:
 
     def stop(self) -> None:
         """Stop listening."""
+        self.ended.set()
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -320,7 +323,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         served.requests.append(request)
         served.on_request(request)
         if served.status is not None:
-            headers = {"Location": served.location} if served.location else {}
+            location = served.location + (self.path.lstrip("/") if served.location.endswith("/") else "")
+            headers = {"Location": location} if location else {}
             return self._send(served.status, b"no", headers)
         if served.user or served.password:
             expected = base64.b64encode(f"{served.user}:{served.password}".encode()).decode()
@@ -363,8 +367,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines() if ": " in line)
         status = int(headers.pop("Status", "200 OK").split()[0])
-        cut = self.served.cut
-        if cut is not None and path.endswith("/git-upload-pack") and b"PACK" in content:
+        cut, stall = self.served.cut, self.served.stall
+        if (cut is not None or stall) and path.endswith("/git-upload-pack") and b"PACK" in content:
+            if cut is None:
+                cut = len(content) // 2
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -372,6 +378,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(content[:cut])
             self.wfile.flush()
+            self.served.ended.wait(stall)
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return None
