@@ -35,6 +35,7 @@ from wfx_git.fetcher import GitFetcher, advertised
 from wfx_git.program import Git, connect
 from wfx_git.transfer import Transfer
 
+pytestmark = pytest.mark.real
 Fetch = Callable[..., tuple[Path, str]]
 ODD = "caf\udce9 \n\t\"'%#@"
 FILES = {
@@ -338,11 +339,11 @@ def test_no_credentials_and_wrong_ones_are_told_apart(guarded: GitHttp, net: Net
         pin(f"git+http://sometoken@127.0.0.1:{guarded.port}/one.git@v1", net)
 
 
-def test_settings_of_the_user_give_no_credentials(guarded: GitHttp, net: Net, tmp_path: Path) -> None:
+def test_settings_of_the_user_give_no_credentials(guarded: GitHttp, net: Net, tmp_path: Path, machine: Path) -> None:
     helper = tmp_path / "helper"
     helper.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\necho username=ann\necho password=tops3cret\n")
     helper.chmod(0o755)
-    (tmp_path / "home" / ".gitconfig").write_text(
+    (machine / "home" / ".gitconfig").write_text(
         f'[credential]\n\thelper = {helper}\n[core]\n\taskPass = {helper}\n[url "http://127.0.0.1:1/"]\n\tinsteadOf = http://\n'
     )
     with pytest.raises(AccessDenied):

@@ -9,6 +9,7 @@ from wfx.net import Net
 from wfx.testing.gitservers import GitDaemon, GitHttp, Large, Repository, make_repository
 from wfx_git.lfs import Pointer
 
+pytestmark = pytest.mark.real
 Fetch = Callable[..., tuple[Path, str]]
 BIG = Large(bytes(range(256)) * 20000)
 SMALL = Large(b"small")

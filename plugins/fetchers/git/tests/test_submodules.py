@@ -11,6 +11,7 @@ from wfx.testing.gitservers import File, GitHttp, Submodule, Symlink, make_repos
 from wfx_git.addresses import GitAddress
 from wfx_git.submodules import address
 
+pytestmark = pytest.mark.real
 Fetch = Callable[..., tuple[Path, str]]
 
 

@@ -46,14 +46,14 @@ class GitFetcher(TreeFetcher):
             found = _list(remote, ["HEAD"]).get("HEAD")
             if found is None:
                 raise ReferenceNotFound(
-                    "the repository has no default branch", where=address.url, why="it may be empty",
+                    "the repository has no default branch", where=str(address.reference()), why="it may be empty",
                     remedy="name a tag, a branch or a commit: …@REVISION",
                 )  # fmt: skip
         elif revision.startswith("refs/"):
             refs = _list(remote, [revision])
             found = refs.get(revision + "^{}", refs.get(revision))
             if found is None:
-                raise ReferenceNotFound(f"there is no {revision} in the repository", where=address.url)
+                raise ReferenceNotFound(f"there is no {revision} in the repository", where=str(address.reference()))
         else:
             refs = _list(remote, ["--heads", "--tags"])
             found = _choose(refs, revision)
@@ -157,7 +157,7 @@ def _needed(entry: Entry, part: bytes) -> bool:
 def _list(remote: Remote, arguments: list[str]) -> dict[str, str]:
     """Return object ids by the full names of refs; `NAME^{}` is what an annotated tag stands for."""
     with tempfile.TemporaryDirectory(prefix="wfx-git-") as work:
-        git = Git(Path(work) / "git")
+        git = Git(Path(work) / "git", remote.gate)
         git.init()
         options = [a for a in arguments if a.startswith("--")]
         names = [a for a in arguments if not a.startswith("--")]
@@ -189,13 +189,13 @@ def _unknown(address: GitAddress, refs: dict[str, str]) -> ReferenceNotFound:
         whole = sorted({i for n, i in refs.items() if i.startswith(revision) and n + "^{}" not in refs})
         digits = len(next(iter(refs.values()), "")) or 40
         return ReferenceNotFound(
-            f"no tag or branch {revision!r}, and a shortened commit id is not enough", where=address.url,
+            f"no tag or branch {revision!r}, and a shortened commit id is not enough", where=str(address.reference()),
             why="others may begin with the same digits",
             remedy=f"write all of it: @{whole[0]}" if len(whole) == 1 else f"write all {digits} digits",
         )  # fmt: skip
     near = difflib.get_close_matches(revision, names, 5, 0.5) or names[-5:]
     return ReferenceNotFound(
-        f"there is no tag or branch {revision!r} in the repository", where=address.url,
+        f"there is no tag or branch {revision!r} in the repository", where=str(address.reference()),
         why=f"it has {len(names)}" if names else "it has none",
         remedy=f"did you mean {', '.join(near)}?" if near else "the repository may be empty",
     )  # fmt: skip

@@ -21,6 +21,7 @@ from urllib.parse import unquote_to_bytes
 
 from wfx.errors import AccessDenied, FetchError, IntegrityError, MachineError, ReferenceNotFound
 from wfx.fetching import ByteStream, Net
+from wfx.net import TemporaryFailure
 from wfx.redaction import redact
 
 from wfx_git.addresses import GitAddress
@@ -245,7 +246,7 @@ def _put(pointer: Pointer, source: ByteStream, target: Path) -> None:
                 try:
                     count = source.readinto(buffer)
                 except OSError as error:
-                    raise FetchError(f"the file {pointer.name} of git LFS was cut off", why=str(error)) from error
+                    raise TemporaryFailure(f"the file {pointer.name} of git LFS was cut off", why=str(error)) from error
                 if not count:
                     break
                 size += count

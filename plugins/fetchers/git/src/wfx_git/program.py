@@ -3,8 +3,9 @@
 No work tree is ever checked out, so hooks, filters, textconv and attributes have nothing to act on; what could still
 run a program (fsmonitor, `ext::`) is switched off. Of the user's and the system's git settings only those of the
 machine's network are kept (`KEPT`): proxies, certificate authorities, ssh and which directories are trusted. Aliases,
-includes, credential helpers and `url.*.insteadOf` are not: a reference means the same for everybody. Secrets travel in
-the environment of the one git process that needs them, never in an argument, an address or a file.
+includes, credential helpers and `url.*.insteadOf` are not: a reference means the same for everybody. Of the environment
+git gets what it needs (`NEEDED`) and no secret of the user's. Secrets of the repository's host travel in the environment
+of the one git process that needs them, never in an argument, an address or a file.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
 from wfx.errors import AccessDenied, FetchError, MachineError, PluginError, PolicyError, ReferenceNotFound, WfxError
 from wfx.fetching import Net
 from wfx.net import TemporaryFailure
+from wfx.net.addresses import split_origin
 from wfx.net.credentials import Credential
 from wfx.redaction import redact
 
@@ -34,7 +37,12 @@ KEPT: Final = re.compile(
     rb"http\.(.*\.)?(proxy|proxyauthmethod|proxysslcert|proxysslkey|proxysslcainfo|sslcainfo|sslcapath|sslcert|sslkey"
     rb"|sslbackend|sslversion|schannel.*)|core\.sshcommand|ssh\.variant|safe\.directory"
 )
-KEPT_VARIABLES: Final = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
+# Where programs, libraries and the user's ssh are; how the network is reached and whom TLS trusts.
+NEEDED: Final = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|TZ|TERM|SSH_AUTH_SOCK|SSH_AGENT_PID|KRB5.*|(LD|DYLD)_LIBRARY_PATH|SSL_CERT_(FILE|DIR)"
+    r"|CURL_CA_BUNDLE|GIT_SSH|GIT_SSH_COMMAND|GIT_SSL_CAINFO|GIT_SSL_CAPATH|GIT_EXEC_PATH|SYSTEMROOT"
+    r"|(?i:(http|https|all|no)_proxy)"
+)
 SETTINGS: Final = (
     ("core.hooksPath", os.devnull),
     ("core.fsmonitor", "false"),
@@ -68,7 +76,7 @@ SETTINGS: Final = (
 )  # fmt: skip
 SSH: Final = "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 TAIL: Final = 2000
-LOOK_EVERY = 15.0
+LOOK_EVERY = 1.0
 PATIENCE = 600.0
 """Seconds without a byte; a server may have to count the objects of a long history before it sends the first."""
 OLDEST: Final = (2, 31)
@@ -94,6 +102,10 @@ class Remote:
     """The whole `Name: value`, one a line; empty where nobody gave credentials."""
     ca_bundle: str = ""
     """File of certificates to trust in place of the machine's."""
+    resolved: str = ""
+    """`HOST:PORT:ADDRESS,…` as curl takes it: the addresses that the gate has judged."""
+    gate: Net | None = field(default=None, repr=False, compare=False)
+    """Told of the bytes that come; whoever breaks off what it does ends git too."""
 
     def __repr__(self) -> str:
         return f"Remote({self.address.url!r})"
@@ -102,10 +114,16 @@ class Remote:
 def connect(address: GitAddress, net: Net) -> Remote:
     """Ask the gate for the way to a repository; a local one needs none. Raises OfflineError and PolicyError."""
     if address.scheme == "file":
-        return Remote(address)
-    credential = net.connect(address.origin).credential
+        if net.trusted is not None:
+            raise PolicyError(
+                "a document from elsewhere names a repository of this machine", where=str(address.reference()),
+                remedy="fetch it yourself, and give its path as an input",
+            )  # fmt: skip
+        return Remote(address, gate=net)
+    access = net.connect(address.origin)
+    credential = access.credential
     if address.scheme not in ("http", "https"):
-        return Remote(address)
+        return Remote(address, gate=net)
     if address.password is not None:
         proof = basic(address.user or "", address.password)
     elif credential is not None and credential.token and address.host in TOKEN_USERS:
@@ -115,7 +133,14 @@ def connect(address: GitAddress, net: Net) -> Remote:
     else:
         # A token is often written as the user alone; never to send it would be to fall back to anonymous in silence.
         proof = basic(address.user, "") if address.user else ""
-    return Remote(address, proof, net.settings.ca_bundle or "")
+    return Remote(address, proof, net.settings.ca_bundle or "", _resolved(address, access.addresses), net)
+
+
+def _resolved(address: GitAddress, addresses: Sequence[str]) -> str:
+    host, port = split_origin(address.origin)
+    if not addresses or ":" in host:
+        return ""
+    return f"{host}:{port}:{','.join(f'[{each}]' if ':' in each else each for each in addresses)}"
 
 
 def basic(user: str, password: str) -> str:
@@ -139,10 +164,10 @@ def header(credential: Credential) -> str:
 
 
 class Git:
-    """Runs git in one bare repository of its own, made in `folder`."""
+    """Runs git in one bare repository of its own, made in `folder`; it ends when the gate's transfers are broken off."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, gate: Net | None = None) -> None:
+        self.folder, self._gate = folder, gate
         self._config = folder / "wfx.config"
 
     def init(self, object_format: str = "sha1") -> None:
@@ -161,7 +186,7 @@ class Git:
     ) -> bytes:  # fmt: skip
         """Run to the end and return standard output. Raises as `explain` says, TemporaryFailure where nothing goes on."""
         with self.start(arguments, remote, subprocess.PIPE if stdin is not None else subprocess.DEVNULL) as process:
-            size, idle = -1, 0.0
+            size, since = self._size() if remote else 0, time.monotonic()
             while True:
                 try:
                     out, err = process.communicate(stdin, LOOK_EVERY)
@@ -169,16 +194,28 @@ class Git:
                 except subprocess.TimeoutExpired as error:
                     if remote is None:
                         continue
-                    # A peer that is gone without a word; ssh and http notice by themselves, the git protocol does not.
                     before, size = size, self._size()
-                    idle = idle + LOOK_EVERY if size == before else 0.0
-                    if idle >= PATIENCE:
+                    self._came(remote, size - before)
+                    # A peer that is gone without a word; ssh and http notice by themselves, the git protocol does not.
+                    if size != before:
+                        since = time.monotonic()
+                    elif time.monotonic() - since >= PATIENCE:
                         raise TemporaryFailure(
-                            f"nothing came for {PATIENCE:g} s", where=remote.address.url, remedy="try again later"
+                            f"nothing came for {PATIENCE:g} s",
+                            where=str(remote.address.reference()),
+                            remedy="try again later",
                         ) from error
+            if remote is not None:
+                self._came(remote, self._size() - size)
             if process.returncode:
                 raise explain(err, remote)
             return out
+
+    @staticmethod
+    def _came(remote: Remote, size: int) -> None:
+        """Tell the gate how many bytes have come: they are shown, and stand in the record of whom was asked."""
+        if remote.gate is not None and size > 0 and remote.address.scheme != "file":
+            remote.gate.journal(remote.address.origin, 0, size)
 
     def _size(self) -> int:
         """Return the bytes that have come, packs under way included."""
@@ -198,20 +235,29 @@ class Git:
             [program(), *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self._environment(remote), cwd=self.folder, start_new_session=True,
         )  # fmt: skip
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
+
+        def end() -> None:
+            # Not once it has been waited for: its number may be another's by then.
+            if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
+
+        try:
+            with self._gate.ending_with(end) if self._gate is not None else contextlib.nullcontext():
+                yield process
+        finally:
+            if process.poll() is None:
+                end()
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
             process.wait()
 
     def _environment(self, remote: Remote | None) -> dict[str, str]:
-        # Anything GIT_… may redirect or trace; how ssh is started and whom TLS trusts is the machine's.
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in KEPT_VARIABLES}
+        kept = {k: v for k, v in os.environ.items() if NEEDED.fullmatch(k)}
+        if remote and remote.address.scheme in ("http", "https"):
+            # There curl would find ~/.netrc, which is the gate's to read: it looks at its mode, and to whom it is sent.
+            kept["HOME"] = os.fspath(self.folder)
         kept |= {
             "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.fspath(self._config),
             "GIT_DIR": os.fspath(self.folder), "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true",
@@ -222,12 +268,15 @@ class Git:
         }  # fmt: skip
         if remote and remote.ca_bundle:
             kept["GIT_SSL_CAINFO"] = remote.ca_bundle
+        settings: list[tuple[str, str]] = []
         if remote and remote.header:
-            headers = remote.header.split("\n")
-            kept["GIT_CONFIG_COUNT"] = str(len(headers))
-            for number, line in enumerate(headers):
-                kept[f"GIT_CONFIG_KEY_{number}"] = f"http.{remote.address.origin}/.extraHeader"
-                kept[f"GIT_CONFIG_VALUE_{number}"] = line
+            settings += [(f"http.{remote.address.origin}/.extraHeader", line) for line in remote.header.split("\n")]
+        if remote and remote.resolved:
+            # Git knows it from 2.37 on; before that, and behind a proxy, the name is looked up once more.
+            settings.append(("http.curloptResolve", remote.resolved))
+        kept["GIT_CONFIG_COUNT"] = str(len(settings))
+        for number, (key, value) in enumerate(settings):
+            kept |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         if "GIT_SSH" not in kept and "GIT_SSH_COMMAND" not in kept and not _has(self._config, "sshcommand"):
             kept["GIT_SSH_COMMAND"] = SSH
         return kept
@@ -258,7 +307,7 @@ def explain(stderr: bytes, remote: Remote | None) -> WfxError:
     text = redact(stderr.decode("utf-8", "replace"))[-TAIL:]
     lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:", "remote:", "ssh:"))]
     why = " ".join(lines or text.splitlines())[-600:]
-    where = remote.address.url if remote else None
+    where = str(remote.address.reference()) if remote else None
     lower = text.lower()
 
     def says(*phrases: str) -> bool:
@@ -276,7 +325,17 @@ def explain(stderr: bytes, remote: Remote | None) -> WfxError:
             "the repository asks for credentials (401)", where=where, why=why,
             remedy="give a token for this host, if the repository is there at all: hosts answer so for unknown ones too",
         )  # fmt: skip
-    if says("error: 403", "permission denied (publickey", "host key verification failed"):
+    if says("host key verification failed"):
+        return AccessDenied(
+            "ssh does not know the host's key", where=where, why=why,
+            remedy="look at the key that the host publishes, and accept it: ssh HOST",
+        )  # fmt: skip
+    if says("permission denied (publickey", "permission denied, please try again"):
+        return AccessDenied(
+            "ssh has no key that the host accepts", where=where, why=why,
+            remedy="load one into the agent (ssh-add), or name the repository by git+https",
+        )  # fmt: skip
+    if says("error: 403"):
         return AccessDenied(
             "the repository may not be read (403)", where=where, why=why, remedy="check the token's or key's rights"
         )

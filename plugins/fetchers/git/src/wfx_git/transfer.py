@@ -30,7 +30,7 @@ class Transfer:
 
         Raises ReferenceNotFound where the repository does not have the commit, and as `program.explain` says.
         """
-        git = Git(folder)
+        git = Git(folder, remote.gate)
         git.init("sha1" if len(commit) == 40 else "sha256")
         # Named, because git can fetch single blobs later only from a remote that it has a name for.
         git.run(["config", "remote.origin.url", remote.address.url])
@@ -49,7 +49,7 @@ class Transfer:
                     git.run([*FETCH, *some, "origin", "HEAD"], remote)
         if commit not in transfer._present():
             raise ReferenceNotFound(
-                f"the commit {commit} is not in the repository (any more)", where=remote.address.url,
+                f"the commit {commit} is not in the repository (any more)", where=str(remote.address.reference()),
                 why="no branch or tag leads to it", remedy="was the branch rewritten? name a tag or another commit",
             )  # fmt: skip
         return transfer
