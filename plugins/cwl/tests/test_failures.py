@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from wfx.errors import DefinitionError, InputError
+from wfx.sandbox import Sandbox
 from wfx_cwl.engine import DRIVER
 
 pytestmark = pytest.mark.real
@@ -155,6 +157,30 @@ def test_an_expression_that_fails_is_explained(bench: Any) -> None:
     assert len(ran.result.error) < 3000
 
 
+EXPRESSION = """\
+cwlVersion: v1.2
+class: ExpressionTool
+requirements: {InlineJavascriptRequirement: {}}
+inputs: []
+outputs: {y: int}
+expression: '${throw new Error("no luck");}'
+"""
+
+
+def test_an_expression_tool_that_fails_is_explained(bench: Any) -> None:
+    ran = failed(bench, EXPRESSION)
+    assert "no luck" in ran.result.error
+    assert ran.ends["main"].state == "failed"
+
+
+def test_javascript_without_node_names_node(own_bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    own_bench.host = dataclasses.replace(own_bench.host, sandbox=Sandbox())
+    ran = own_bench.case(EXPRESSION).run()
+    assert ran.result.status == "failed"
+    assert "node" in ran.result.error.lower()
+
+
 def test_a_step_that_fails_stops_the_workflow_and_is_named(bench: Any) -> None:
     documents = {"main.cwl": FLOW + """\
 inputs: []
@@ -280,8 +306,6 @@ def test_an_output_whose_name_is_no_utf8_comes_out_or_is_explained(bench: Any) -
 
 
 def test_a_tool_cannot_change_its_input(own_bench: Any) -> None:
-    import dataclasses
-
     text = (
         TOOL
         + 'baseCommand: [sh, -c, \'echo changed >> "$0"; chmod u+w "$0"; echo changed >> "$0"; true\']\ninputs: {f: {type: File, inputBinding: {}}}\noutputs: []\n'

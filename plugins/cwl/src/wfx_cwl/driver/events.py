@@ -29,6 +29,7 @@ class Execution:
         self.recorder = recorder
         self.fields: dict[str, Any] = {"id": identifier, "step": step, "parent": parent, "tool": tool, "name": name}
         self.messages: list[str] = []
+        self.warnings: list[str] = []
         self.log: Path | None = None
         self.cached = False
         self.ended = False
@@ -60,7 +61,9 @@ class Execution:
             else:
                 self.log.unlink()
         if state == "failed":
-            self.fields["error"] = self.recorder.clean("\n".join([*self.messages[-TAIL:], *self._tail()]))
+            self.fields["error"] = self.recorder.clean(
+                "\n".join([*(self.messages or self.warnings)[-TAIL:], *self._tail()])
+            )
             self.recorder.failed.append(self)
         self._tell(state, ended)
 

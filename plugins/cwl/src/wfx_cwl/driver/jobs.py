@@ -16,6 +16,7 @@ from .events import CURRENT, Execution, Recorder
 # Beyond so many inputs of one tool only words that are a path as a whole are looked up.
 MANY = 1000
 EXIT_CODE = ".exit-code"
+JOB_ENDED = re.compile(r"^(exited with status|was terminated by signal|completed)")
 TIME_LIMIT = re.compile(r"\[job (.+)\] exceeded time limit of (\d+) seconds")
 
 
@@ -172,6 +173,9 @@ class Listener(logging.Handler):
             execution = self.recorder.jobs.get(limit[1])
             text = f"it has exceeded its time limit of {limit[2]} s"
         elif record.levelno < logging.ERROR:
+            # An expression that fails is only warned of; that a job has failed the event says itself.
+            if execution is not None and not execution.ended and not JOB_ENDED.search(text):
+                execution.warnings.append(text)
             return
         # The end of the last step is that of its workflow too, whose complaints come from the same thread.
         told = self.recorder.messages if execution is None or execution.ended else execution.messages
