@@ -185,6 +185,8 @@ def _interpreter() -> tuple[Path, ...]:
     if site.ENABLE_USER_SITE:
         sites.append(Path(site.getusersitepackages()))
     found += [*sites, *_of_command(sys.executable), Path(__file__).resolve().parent]
+    # A plugin that was installed with `--target` has its driver there.
+    found += [Path(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     for folder in sites:
         found += _path_files(folder)
         found += _editables(folder)
