@@ -173,6 +173,40 @@ def test_an_expression_tool_that_fails_is_explained(bench: Any) -> None:
     assert ran.ends["main"].state == "failed"
 
 
+STEP = (
+    FLOW
+    + """\
+requirements: {InlineJavascriptRequirement: {}, StepInputExpressionRequirement: {}}
+inputs: {x: int}
+outputs: []
+steps:
+  s:
+    run:
+      class: CommandLineTool
+      baseCommand: echo
+      requirements: {InitialWorkDirRequirement: {listing: [{entryname: '%s', entry: x}]}}
+      inputs: {a: {type: int}}
+      outputs: []
+    in: {a: {source: x, valueFrom: %s}}
+    out: []
+"""
+)
+
+
+def test_a_step_that_comes_to_no_job_is_named_with_what_node_says(bench: Any) -> None:
+    ran = bench.case(STEP % ("a", "$(nope.x)")).run({"x": 1})
+    assert ran.result.error == (
+        "step 's': Cannot make job: Expression evaluation error: ReferenceError: nope is not defined"
+    )
+
+
+def test_a_place_in_a_document_is_told_relative_to_the_run(bench: Any) -> None:
+    ran = bench.case(STEP % ("../../evil", "$(self)")).run({"x": 1})
+    assert ran.result.status == "failed"
+    assert "failed: workflow/main.cwl:" in ran.result.error
+    assert "'../../evil'" in ran.result.error
+
+
 def test_javascript_without_node_names_node(own_bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     own_bench.host = dataclasses.replace(own_bench.host, sandbox=Sandbox())

@@ -146,6 +146,8 @@ class Recorder:
             text.replace("file://" + quote(os.fsencode(self.root)) + "/", "")
             .replace(self.root + "/", "")
             .replace(self.root, ".")
+            # schema-salad writes the places in documents relative to the working directory.
+            .replace(os.path.relpath(f"{self.root}/workflow") + "/", "workflow/")
         )
 
     def public(self, value: Any) -> Any:

@@ -17,6 +17,10 @@ from .events import CURRENT, Execution, Recorder
 MANY = 1000
 EXIT_CODE = ".exit-code"
 JOB_ENDED = re.compile(r"^(exited with status|was terminated by signal|completed)")
+# cwltool shows the whole script, and what node says of it last.
+SCRIPT = re.compile(
+    r"Expecting value: line \d+ column \d+ \(char \d+\) script was: .*stderr was: .*?(\w*Error: .*?)(?: at .*|'?$)"
+)
 TIME_LIMIT = re.compile(r"\[job (.+)\] exceeded time limit of (\d+) seconds")
 
 
@@ -164,8 +168,10 @@ class Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a message."""
         message = " ".join(record.getMessage().split())
-        # It begins with a name of cwltool's own making; the event says which step it is.
-        text = re.sub(r"^\[(workflow|step|job) [^\]]*\] (Job error: )?", "", message)
+        # It begins with the name of a job, which the event has; of a step that came to no job it is all there is.
+        text = re.sub(r"^\[(workflow|job) [^\]]*\] (Job error: )?", "", message)
+        text = re.sub(r"^\[step ([^\]]*)\] ", r"step '\1': ", text)
+        text = SCRIPT.sub(r"\1", text)
         execution: Execution | None = getattr(CURRENT, "execution", None)
         limit = TIME_LIMIT.match(message)
         if limit:
