@@ -169,4 +169,5 @@ def net_settings(config: Config) -> NetSettings:
         idle_timeout=config.get_float("fetch.idle_timeout"),
         ca_bundle=config.get_str("net.ca_bundle") or None,
         allow_private_hosts=tuple(config.get_list("net.allow_private_hosts")),
+        sections={name: section for name, section in config.sections.items() if name.startswith("fetcher.")},
     )

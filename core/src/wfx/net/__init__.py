@@ -10,9 +10,9 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from wfx.errors import FetchError, OfflineError
+from wfx.errors import AccessDenied, FetchError, OfflineError
 
 if TYPE_CHECKING:
     from wfx.fetching import Span
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wfx.net.http import Client, HttpBody
     from wfx.references import Reference
 
-__all__ = ["Access", "Contact", "Net", "NetSettings", "TemporaryFailure"]
+__all__ = ["Access", "AuthenticationNeeded", "Contact", "Net", "NetSettings", "TemporaryFailure"]
 
 
 class TemporaryFailure(FetchError):
@@ -35,6 +35,18 @@ class TemporaryFailure(FetchError):
         self.retry_after = retry_after
 
 
+class AuthenticationNeeded(AccessDenied):
+    """A web server answers 401: it wants to know who asks, and says how (RFC 9110 §15.5.2)."""
+
+    def __init__(
+        self, what: str, *, where: str | None = None, why: str | None = None, remedy: str | None = None,
+        challenge: str = "",
+    ) -> None:  # fmt: skip
+        """`challenge`: the WWW-Authenticate header, for protocols that answer it themselves."""
+        super().__init__(what, where=where, why=why, remedy=remedy)
+        self.challenge = challenge
+
+
 @dataclass(frozen=True, slots=True)
 class NetSettings:
     """What the configuration says of the network."""
@@ -47,6 +59,8 @@ class NetSettings:
     allow_private_hosts: tuple[str, ...] = ()
     """Hosts in private networks that redirects and documents may lead to."""
     max_redirects: int = 10
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    """The configuration's sections of fetchers: `fetcher.oci` → its keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +154,21 @@ class Net:
         headers: Mapping[str, str] | None = None,
         method: str = "GET",
         data: bytes | None = None,
+        anonymous: bool = False,
     ) -> HttpBody:
         """Ask a web server, following redirects; the answer's body is a stream that notices when it is cut short.
 
-        Credentials are chosen for each hop by its origin. Raises OfflineError, PolicyError (a private address, a
-        downgrade to http), ReferenceNotFound (404, 410), AccessDenied (401, 403, 407), TemporaryFailure (429, 5xx, a
-        connection that breaks) and FetchError.
+        Credentials are chosen for each hop by its origin; with `anonymous` none are sent but what `headers` has, for
+        protocols with a log-in of their own. Raises OfflineError, PolicyError (a private address, a downgrade to http),
+        ReferenceNotFound (404, 410), AccessDenied (403, 407; 401 as AuthenticationNeeded), TemporaryFailure (429, 5xx,
+        a connection that breaks) and FetchError.
         """
         self._check_online(url)
-        return self._client().request(self, url, span, headers or {}, method, data)
+        return self._client().request(self, url, span, headers or {}, method, data, anonymous=anonymous)
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """Return the configuration's section of a fetcher, `fetcher.NAME`; empty where there is none."""
+        return self.settings.sections.get(name, {})
 
     def connect(self, origin: str) -> Access:
         """Return the right to speak another protocol than HTTP with `SCHEME://HOST[:PORT]`.

@@ -25,7 +25,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from wfx.errors import AccessDenied, FetchError, PolicyError, ReferenceNotFound
 from wfx.fetching import Body, Span
-from wfx.net import NetSettings, TemporaryFailure
+from wfx.net import AuthenticationNeeded, NetSettings, TemporaryFailure
 from wfx.net.addresses import Resolved, allowed_addresses
 from wfx.net.credentials import Credential
 from wfx.redaction import redact, redact_uri
@@ -273,8 +273,9 @@ class Client:
             return self._tls
 
     def request(
-        self, net: Net, url: str, span: Span | None, headers: Mapping[str, str], method: str, data: bytes | None
-    ) -> HttpBody:
+        self, net: Net, url: str, span: Span | None, headers: Mapping[str, str], method: str, data: bytes | None,
+        *, anonymous: bool = False,
+    ) -> HttpBody:  # fmt: skip
         """Follow redirects to an answer; see `Net.http`."""
         hop = first = _Hop.parse(url)
         own_headers = dict(headers)
@@ -282,7 +283,7 @@ class Client:
         for count in range(self.settings.max_redirects + 1):
             # The user's own reference may lead anywhere; what it leads to may not.
             trusted = net.trusted if count == 0 else frozenset({first.host} | (net.trusted or set()))
-            sent = self._headers(net, hop, first, own_headers, span)
+            sent = self._headers(net, hop, first, own_headers, span, anonymous=anonymous)
             connection, response = self._send(net, hop, sent, method, data, trusted, known)
             if count == 0:
                 known.add(connection.address)
@@ -309,13 +310,17 @@ class Client:
             hop = target
         raise FetchError(f"more than {self.settings.max_redirects} redirects", where=redact_uri(url))
 
-    def _headers(self, net: Net, hop: _Hop, first: _Hop, own: Mapping[str, str], span: Span | None) -> dict[str, str]:
+    def _headers(
+        self, net: Net, hop: _Hop, first: _Hop, own: Mapping[str, str], span: Span | None, *, anonymous: bool
+    ) -> dict[str, str]:
         # RFC 9110 §8.4.1: the bytes that were published, not a compressed form of them.
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _user_agent(), **own}
         if span is not None and (span.start or span.stop is not None):
             headers["Range"] = f"bytes={span.start}-{'' if span.stop is None else span.stop - 1}"
             if span.validator:
                 headers["If-Range"] = span.validator
+        if anonymous:
+            return headers
         if hop.user or hop.password:
             credential: Credential | None = Credential(username=hop.user, password=hop.password)
             redact.learn(hop.password)
@@ -435,6 +440,7 @@ class Client:
             return self.request(net, hop.url, None, {}, "GET", None)
         if status not in (200, 206) and not (is_call and 200 <= status < 300):
             text = self._beginning(connection, response)
+            headers["www-authenticate"] = response.getheader("WWW-Authenticate", "")  # all of them, joined
             raise self._refusal(status, headers, text, hop)
         stream = _Stream(self, connection, response, lambda size: net.journal(hop.origin, 0, size))
         try:
@@ -487,7 +493,11 @@ class Client:
             return ReferenceNotFound(f"not found ({status})", where=where, why=why, remedy="check the address")
         if status in (401, 403, 407):
             remedy = f"give credentials for {hop.origin} (docs/tasks/credentials.md), or check those that you gave"
-            return AccessDenied(f"access is refused ({status})", where=where, why=why, remedy=remedy)
+            what = f"access is refused ({status})"
+            if status == 401:
+                challenge = headers.get("www-authenticate", "")
+                return AuthenticationNeeded(what, where=where, why=why, remedy=remedy, challenge=challenge)
+            return AccessDenied(what, where=where, why=why, remedy=remedy)
         if status in TEMPORARY:
             return TemporaryFailure(reason, where=where, why=why, retry_after=_retry_after(headers))
         return FetchError(reason, where=where, why=why)
