@@ -25,6 +25,7 @@ from wfx.fetching import (
     Fetched,
     Fetcher,
     LocalFetcher,
+    Pinned,
     ResolverFetcher,
     Source,
     Span,
@@ -36,12 +37,14 @@ from wfx.plugins import PluginManager
 from wfx.progress import Progress
 from wfx.references import Reference
 from wfx.store import Known, Manifest, Store, TreeEntry
-from wfx.transfers import OpenStreams, Patience, Received, Stopped, Task, TransferSettings, receive
+from wfx.transfers import SMALL, OpenStreams, Patience, Received, Stopped, Task, TransferSettings, receive
+from wfx.workers import work_through
 
 MAX_HOPS = 10
 T = TypeVar("T")
 # So many references are locked, fetched and made visible together; it bounds open files and what a kill costs.
 TOGETHER = 250
+PART_THREADS = "fetch part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def fetch(
         job.places.append(place)
     results: list[Fetched | None] = [None] * len(sources)
     batch = _Batch(store, net, plugins, progress or _Quiet(), settings, refresh)
-    with _announced(progress, list(jobs.values())):
+    with store.in_use(), _announced(progress, list(jobs.values())):
         ordered = sorted(jobs.values(), key=lambda job: job.source.reference.safe())
         for first in range(0, len(ordered), TOGETHER):
             batch.run(ordered[first : first + TOGETHER])
@@ -128,31 +131,27 @@ class _Batch:
     refresh: bool
     stop: threading.Event = field(default_factory=threading.Event)
     reading: set[OpenStreams] = field(default_factory=set)
+    _parts: ThreadPoolExecutor | None = None
+    _parts_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, jobs: Sequence[_Job]) -> None:
         """Bring these jobs, holding the lock of each reference."""
-        with contextlib.ExitStack() as locks:
-            for name in sorted({job.source.reference.safe() for job in jobs if not _is_plain_local(job.source)}):
-                locks.enter_context(self.store.locked(f"fetch {name}"))
+        names = {job.source.reference.safe() for job in jobs if not _is_plain_local(job.source)}
+        with self.store.locked_names(names):
             try:
                 with self.store.group():
                     self._in_threads(jobs)
             finally:
+                if self._parts is not None:
+                    self._parts.shutdown()
+                    self._parts = None
                 self.store.remember(fact for job in jobs for fact in job.fact)
 
     def _in_threads(self, jobs: Sequence[_Job]) -> None:
         if len(jobs) == 1:
             jobs[0].result = self._fetch(jobs[0])
             return
-        with ThreadPoolExecutor(min(self.settings.jobs, len(jobs)), thread_name_prefix="fetch") as pool:
-            futures = [pool.submit(self._into, job) for job in jobs]
-            try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                if any(future.done() and future.exception() for future in futures) or not all(
-                    future.done() for future in futures
-                ):
-                    self._stop(futures)
+        futures = work_through(jobs, self._into, self.settings.jobs, self._stop)
         _raise_first(futures)
 
     def _stop(self, futures: Sequence[Future[None]]) -> None:
@@ -184,7 +183,8 @@ class _Batch:
             raise Stopped
         answer = self._from_store(source)
         if answer is None:
-            self.progress.item(name, source.expected.size)
+            if not _is_plain_local(source):
+                self.progress.item(name, source.expected.size)
             answer = self._resolve(job, source, (), self.plugins.fetchers(source.reference))
         self.progress.done(name)
         return answer
@@ -210,7 +210,7 @@ class _Batch:
         return None
 
     def _immutable(self, reference: Reference) -> bool:
-        return self.plugins.fetcher(reference).immutable
+        return self.plugins.fetcher(reference).never_changes(reference)
 
     def _resolve(
         self, job: _Job, source: Source, hops: tuple[Reference, ...], fetchers: Sequence[type[Fetcher]]
@@ -225,6 +225,9 @@ class _Batch:
         if not isinstance(fetcher, ResolverFetcher):
             raise FetchError(f"{type(fetcher).__name__} is no fetcher of a known shape", where=str(source.reference))
         resolver = fetcher
+        pinned = self._patiently(source, lambda: resolver.pin(source.reference, self.net))
+        if pinned is not None:
+            return self._pinned(job, source, pinned, hops, resolver)
         found = self._patiently(source, lambda: list(resolver.resolve(source.reference, self.net)))
         if len(found) == 1 and found[0].reference == source.reference:
             if len(fetchers) == 1:
@@ -238,6 +241,42 @@ class _Batch:
         if len(found) == 1:
             return self._hop(job, source, found[0], hops)
         return self._gather(job, source, found, hops)
+
+    def _pinned(
+        self, job: _Job, source: Source, pinned: Pinned, hops: tuple[Reference, ...], fetcher: ResolverFetcher
+    ) -> Fetched:
+        """Bring what a mutable reference means today; the store may have it by another name."""
+        self._note_move(source.reference, pinned)
+        known = self.store.known(pinned.reference)
+        if known is None:
+            found = self._patiently(source, lambda: list(fetcher.resolve(pinned.reference, self.net)))
+            if not found:
+                raise ReferenceNotFound("nothing is there", where=str(source.reference))
+            inner = _Job(replace(source, reference=pinned.reference), [])
+            path = (*hops, source.reference)
+            answer = (
+                self._hop(inner, inner.source, found[0], path)
+                if len(found) == 1
+                else self._gather(inner, inner.source, found, path)
+            )
+            job.fact = (*job.fact, *inner.fact)
+            known, fresh = _known(answer), True
+        else:
+            _check_known(known, source)
+            fresh = False
+        known = replace(
+            known, pinned=pinned.reference, revision=pinned.revision, label=pinned.label,
+            licence=source.licence or pinned.licence or known.licence, hops=hops,
+            name=source.name or (source.reference.name if known.kind == "directory" else known.name),
+        )  # fmt: skip
+        job.fact = (*job.fact, (pinned.reference, replace(known, label="")), (source.reference, known))
+        return _answer(source, known, from_store=not fresh)
+
+    def _note_move(self, reference: Reference, pinned: Pinned) -> None:
+        before = self.store.known(reference)
+        if before is not None and before.revision and before.revision != pinned.revision and pinned.label:
+            was, now = (text.removeprefix("sha256:")[:12] for text in (before.revision, pinned.revision))
+            self.progress.note(f"{reference}: {pinned.label} was {was}, and is {now} now")
 
     def _patiently(self, source: Source, attempt: Callable[[], T]) -> T:
         """Do what may fail for a while as often as a stream would be tried."""
@@ -257,17 +296,21 @@ class _Batch:
             better, expected=_both(source.expected, better.expected, source.reference),
             name=source.name or better.name, licence=source.licence or better.licence,
         )  # fmt: skip
+        if better.content is not None:
+            return replace(self._content(following, better.content, hops), reference=source.reference)
         answer = self._resolve(job, following, hops, self.plugins.fetchers(better.reference))
         answer = replace(answer, reference=source.reference)
         job.fact = (*job.fact, (source.reference, _known(answer)))
         return answer
 
     def _gather(self, job: _Job, source: Source, found: Sequence[Source], hops: tuple[Reference, ...]) -> Fetched:
-        """Make a folder of the many files that a reference stands for."""
+        """Make a folder of the many files that a reference stands for, fetched at the same time."""
+        jobs = [_Job(part, []) for part in found]
+        self._all_parts(jobs, hops)
         entries, size = [], 0
-        for part in found:
-            part_job = _Job(part, [])
-            answer = self._hop(part_job, Source(part.reference), part, hops)
+        for part_job in jobs:
+            part, answer = part_job.source, part_job.result
+            assert answer is not None
             job.fact = (*job.fact, *part_job.fact)
             path = part.name or answer.name
             if not path or path.startswith("/") or ".." in path.split("/"):
@@ -284,6 +327,64 @@ class _Batch:
         )  # fmt: skip
         job.fact = (*job.fact, (source.reference, _known(answer)))
         return answer
+
+    def _all_parts(self, jobs: Sequence[_Job], hops: tuple[Reference, ...]) -> None:
+        """Bring the parts of one reference; in threads of their own, for which this one does nothing but wait."""
+        if threading.current_thread().name.startswith(PART_THREADS) or len(jobs) == 1:
+            # A part that is many in its turn may not wait for threads that wait for it.
+            for job in jobs:
+                self._part_into(job, hops)
+            return
+        with self._parts_lock:
+            if self._parts is None:
+                self._parts = ThreadPoolExecutor(self.settings.jobs, thread_name_prefix=PART_THREADS)
+        futures = [self._parts.submit(self._part_into, job, hops) for job in jobs]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            if not all(future.done() and not future.cancelled() and not future.exception() for future in futures):
+                self._stop(futures)
+        _raise_first(futures)
+
+    def _part_into(self, job: _Job, hops: tuple[Reference, ...]) -> None:
+        part, name = job.source, str(job.source.reference)
+        if self.stop.is_set():
+            raise Stopped
+        try:
+            with self._content_lock(part):
+                job.result = self._from_store(part)
+                if job.result is None:
+                    self.progress.item(name, part.expected.size)
+                    job.result = self._hop(job, Source(part.reference), part, hops)
+                    if _is_shared(part):
+                        # Whoever waits for the lock looks into the store.
+                        self.store.flush()
+        except Exception as error:
+            if self.stop.is_set():
+                raise Stopped from error
+            raise
+        self.progress.done(name)
+
+    def _content_lock(self, part: Source) -> contextlib.AbstractContextManager[object]:
+        """Let large bytes that several references have in common (a layer of two images) come once.
+
+        Nobody asks for another lock while he holds this one, so none can wait in a circle.
+        """
+        if not _is_shared(part):
+            return contextlib.nullcontext()
+        return self.store.locked(f"fetch sha256:{part.expected.sha256}")
+
+    def _content(self, source: Source, data: bytes, hops: tuple[Reference, ...]) -> Fetched:
+        """Take bytes that came with a resolver's answer."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        _check_sizes(len(data), source.expected, source.reference)
+        if source.expected.sha256 not in (None, sha256):
+            raise _mismatch("sha256", sha256, str(source.expected.sha256), source.reference)
+        self.store.add_bytes(data)
+        return Fetched(
+            source.reference, "file", sha256, len(data), source.name or source.reference.name, pinned=source.reference,
+            hops=hops, media_type=source.media_type, licence=source.licence,
+        )  # fmt: skip
 
     # -- local things
 
@@ -311,11 +412,7 @@ class _Batch:
         # Nobody but the fetcher knows how far a tree is; what it journals is shown.
         net = self.net.counting(lambda count: self.progress.advance(name, count))
         pinned = self._patiently(source, lambda: fetcher.pin(reference, net))
-        before = self.store.known(reference)
-        if before is not None and before.revision and before.revision != pinned.revision and pinned.label:
-            self.progress.note(
-                f"{reference}: {pinned.label} was {before.revision[:12]}, and is {pinned.revision[:12]} now"
-            )
+        self._note_move(reference, pinned)
         known = self.store.known(pinned.reference)
         whole = pinned.reference.without_fragment()
         entry = _entry_of(pinned.reference)
@@ -503,6 +600,12 @@ def _digest_of(path: Path, algorithm: str) -> str:
 
 def _no_body() -> Body:
     raise AssertionError("a tree is not opened as a stream")
+
+
+def _is_shared(part: Source) -> bool:
+    """Say whether a part is large, and told by its digest: others may be fetching the same bytes."""
+    size = part.expected.size
+    return part.content is None and part.expected.sha256 is not None and (size is None or size > SMALL)
 
 
 def _is_plain_local(source: Source) -> bool:

@@ -54,6 +54,8 @@ class Source:
     media_type: str | None = None
     licence: str | None = None
     """SPDX expression or URI, as the place states it."""
+    content: bytes | None = field(default=None, repr=False)
+    """The bytes themselves, where the place gave them with its answer: then nothing more is fetched. For small things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,21 @@ class Fetcher(ABC):
     own_network: ClassVar[bool] = False
     """Whether it opens connections of its own, past `Net.http`: a plan says so. It asks `Net.connect` first all the same."""
 
+    @classmethod
+    def never_changes(cls, ref: Reference) -> bool:
+        """Say so of one reference, where not all of a kind are alike: a digest never changes, a tag does."""
+        return cls.immutable
+
 
 class ResolverFetcher(Fetcher):
     """Answers with better references."""
+
+    def pin(self, ref: Reference, net: Net) -> Pinned | None:
+        """Say what a mutable reference means today, which is then resolved in its place.
+
+        None, the default, where the place knows no versions. Raises what `resolve` raises.
+        """
+        return None
 
     @abstractmethod
     def resolve(self, ref: Reference, net: Net) -> Sequence[Source]:
