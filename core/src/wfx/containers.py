@@ -14,18 +14,20 @@ runtime. The smallest one::
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from wfx.errors import ContainerError
 from wfx.values import JsonValue
 
 __all__ = [
     "RUN_LABEL", "Availability", "ContainerFactory", "FactoryCapabilities", "FactoryContext", "LoadedImage",
-    "RuntimeAccess",
+    "RuntimeAccess", "cleaning_by_label", "runtime_failure", "wrapper_script",
 ]  # fmt: skip
 
 RUN_LABEL = "wfx.run"
@@ -155,8 +157,6 @@ class ContainerFactory(ABC):
 
     def clean(self, run: str) -> None:
         """Remove the containers labelled `wfx.run=RUN`. Raises ContainerError where that fails."""
-        from wfx.errors import ContainerError
-
         for command in self.access(run).cleaning:
             try:
                 done = subprocess.run(
@@ -165,7 +165,62 @@ class ContainerFactory(ABC):
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise ContainerError(f"containers of run {run} could not be removed", why=str(error)) from error
             if done.returncode != 0:
-                raise ContainerError(
-                    f"containers of run {run} could not be removed", why=done.stderr.strip().splitlines()[-1:][0]
-                    if done.stderr.strip() else f"{command[0]} exits {done.returncode}",
-                )  # fmt: skip
+                raise runtime_failure(self.keys[0], f"containers of run {run} could not be removed", done.stderr)
+
+
+def wrapper_script(
+    runtime: str, program: str, options: Sequence[str], *, drop: Sequence[str] = (), environment: Mapping[str, str] = {}
+) -> str:
+    """Return a `RuntimeAccess.wrapper` for commands that are as Docker's are: `run`, `create` and `pull`.
+
+    It adds the options to each start, leaves out those of `drop`, and refuses to pull.
+    """
+    quoted = " ".join(shlex.quote(option) for option in options)
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
+    dropped = "|".join(shlex.quote(option) for option in drop)
+    dropping = (
+        f'n=$#\nwhile [ "$n" -gt 0 ]; do\n    case $1 in {dropped}) ;; *) set -- "$@" "$1" ;; esac\n'
+        f"    shift\n    n=$((n - 1))\ndone\n"
+        if drop
+        else ""
+    )
+    return f"""#!/bin/sh
+# {runtime} for one run of wfx: each container carries the run's label, and nothing is pulled.
+{exports}{dropping}verb=${{1-}}
+case $verb in container | image) verb=${{2-}}; [ "$#" -lt 2 ] || shift ;; esac
+case $verb in
+run | create)
+    shift
+    exec {shlex.quote(program)} "$verb" {quoted} "$@"
+    ;;
+pull)
+    echo "wfx: {runtime} pulls nothing during a run; the workflow wants an image that was not planned" >&2
+    exit 1
+    ;;
+esac
+exec {shlex.quote(program)} "$@"
+"""
+
+
+def cleaning_by_label(program: str, run: str, environment: Mapping[str, str] = {}) -> tuple[str, ...]:
+    """Return the command that removes all containers of a run, for runtimes whose commands are as Docker's are."""
+    script = 'found=$("$1" ps -aq --filter "label=$2") || exit; [ -z "$found" ] || exec "$1" rm -f -v $found >/dev/null'
+    variables = [f"{name}={value}" for name, value in environment.items()]
+    return ("env", *variables, "sh", "-c", script, "wfx", program, f"{RUN_LABEL}={run}")
+
+
+def runtime_failure(runtime: str, what: str, said: str, *, where: str | None = None) -> ContainerError:
+    """Return the error for what a runtime said, with what to do where that is known."""
+    from wfx.redaction import redact
+
+    lines = [line.strip() for line in redact(said).splitlines() if line.strip()]
+    why = " ".join(lines[-2:])[-400:] or None
+    text = said.lower()
+    remedy = None
+    if "no space left" in text or "disk quota exceeded" in text:
+        remedy = f"free some space where {runtime} keeps its images, and run again"
+    elif "permission denied" in text:
+        remedy = f"check that you may use {runtime}"
+    elif "cannot connect" in text or "connection refused" in text or "connection reset" in text:
+        remedy = f"start {runtime}, and run again"
+    return ContainerError(what, where=where, why=why, remedy=remedy)
