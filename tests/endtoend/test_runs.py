@@ -420,3 +420,26 @@ def test_a_process_in_a_packed_document_is_named_by_its_fragment(wfx) -> None:
         assert done.code == 0, done.err
         assert Path(done.json["outputs"]["o"]["path"]).read_text() == f"{expected}\n"
     assert "third" in wfx.refused(3, "run", "packed.cwl#third")
+
+
+def test_a_local_repository_is_not_named_by_its_path(wfx) -> None:
+    require_program("git")
+    repository = make_repository(wfx.folder / "served/flows.git", files_of(wfx), tag="v1")
+    words = wfx.write("words.txt", "b\na\nb\n")
+    reference = f"git+{repository.url}@v1#path=flows/count.cwl"
+    assert wfx("run", reference, "-i", f"words={words}", "-o", "out").code == 0
+    crate = wfx.folder / "out"
+    for path in crate.iterdir():
+        if path.is_file():
+            assert str(wfx.folder) not in path.read_text(), path
+    plan = json.loads((crate / "plan.json").read_text())
+    assert plan["workflow"]["pinned"].startswith(f"local:flows.git@{repository.head}#path=flows/count.cwl")
+
+
+def test_a_definition_adds_to_an_inputs_file_of_another_folder(wfx) -> None:
+    wfx.workflow("elsewhere")
+    definition = wfx.write("d.yml", "wfx: 1\nworkflow: elsewhere/count.cwl\ninputs_file: elsewhere/job.yml\n"
+                           "inputs: {reverse: true}\n")  # fmt: skip
+    done = wfx("run", definition, "--json")
+    assert done.code == 0, done.err
+    assert Path(done.json["outputs"]["result"]["path"]).read_text() == "      2 b\n      1 a\n"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -13,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wfx.documents import LoadedDocument, load_document
-from wfx.errors import DefinitionError, DocumentError, InputError, MachineError
-from wfx.inputs import InputOption, InputsFile, assemble
+from wfx.errors import DefinitionError, DocumentError, InputError, MachineError, UsageError
+from wfx.inputs import InputOption, InputsFile, Layer, assemble
 from wfx.records import digest
 from wfx.references import Reference
 from wfx.values import Values
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 RUNTIMES = ("none", "docker", "podman", "singularity")
 INPUTS_AS_GIVEN = "inputs-as-given"
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +65,21 @@ class Definition:
 
     def values(self, description: Description, engine: Engine) -> Values:
         """Return the workflow's inputs, checked against their types, with absolute locations. Raises InputError."""
-        values, base, document = dict(self.inputs), self.base, self.document
+        layers = []
         if self.inputs_file is not None:
-            values = {**values, **engine.read_inputs(self.inputs_file.data, self.inputs_file.name)}
-            base = self.inputs_file.base
-            document = load_document(self.inputs_file.data, self.inputs_file.name)
-        elif document is not None:
-            document = _Inside(document)  # type: ignore[assignment]
-        return assemble(
-            description.inputs, values, base if base is not None else Path.cwd(), self.input_options, document=document
-        )
+            given = self.inputs_file
+            layers.append(
+                Layer(
+                    engine.read_inputs(given.data, given.name), given.base, load_document(given.data, given.name).where
+                )
+            )
+        if self.inputs:
+            base = self.base if self.base is not None else Path.cwd()
+            layers.append(Layer(self.inputs, base, self._where))
+        return assemble(description.inputs, layers, self.input_options)
 
-
-@dataclass(slots=True)
-class _Inside:
-    """The part `inputs` of a definition file, as a document of its own."""
-
-    document: LoadedDocument
-
-    @property
-    def name(self) -> str:
-        return self.document.name
-
-    def where(self, path: tuple[str | int, ...]) -> str:
-        return self.document.where(("inputs", *path))
+    def _where(self, path: tuple[str | int, ...]) -> str:
+        return self.document.where(("inputs", *path)) if self.document is not None else "inputs"
 
 
 def definition_schema() -> dict[str, Any]:
@@ -141,6 +135,8 @@ def load_definition(data: bytes, name: str, base: Reference, session: Session) -
             raise DefinitionError(
                 f"the option '{key}' takes a text, a number or a truth", where=document.where(("options", key))
             )
+    if "memory" in options:
+        options = {**options, "memory": parse_size(str(options["memory"]), document.where(("options", "memory")))}
     return Definition(
         workflow=_reference(document, "workflow", base),
         inputs_file=inputs_file,
@@ -174,6 +170,14 @@ def _runtimes(names: Sequence[str], where: Callable[[int], str]) -> tuple[str, .
                 remedy=f"did you mean '{near[0]}'?" if near else f"choose of {', '.join(RUNTIMES)}",
             )  # fmt: skip
     return tuple(names)
+
+
+def parse_size(text: str, where: str) -> int:
+    """Return the bytes of `8GB` (powers of ten), `8GiB` (of two) or a plain number. Raises DefinitionError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", text.strip().upper(), re.ASCII)
+    if match is None or match[2] not in UNITS:
+        raise DefinitionError(f"{text!r} is no size", where=where, remedy="write it as 8GB, 512MB or 8GiB")
+    return int(float(match[1]) * UNITS[match[2]])
 
 
 def read_inputs_file(reference: Reference, session: Session) -> InputsFile:
@@ -216,17 +220,20 @@ def from_command_line(
             definition, inputs_file=read_inputs_file(Reference.parse(inputs_file), session)
         )
     options = dict(definition.options)
-    for key, value in (
-        ("cores", cores or session.config.get_int("run.cores") or None),
-        ("memory", memory or session.config.get_str("run.memory") or None),
-    ):
-        if value is not None:
-            options[key] = str(value)
+    # Nearest to the user counts most: the command line, then the definition, then the configuration.
+    if number := cores or options.get("cores") or session.config.get_int("run.cores"):
+        options["cores"] = str(number)
+    if memory:
+        with _said_on_the_command_line():
+            options["memory"] = str(parse_size(memory, "--memory"))
+    elif "memory" not in options and (size := session.config.get_str("run.memory")):
+        options["memory"] = str(parse_size(size, "the setting run.memory"))
     runtimes = definition.containers
     if containers is not None:
-        runtimes = _runtimes(
-            [part.strip() for part in containers.split(",") if part.strip()], lambda index: "--containers"
-        )
+        with _said_on_the_command_line():
+            runtimes = _runtimes(
+                [part.strip() for part in containers.split(",") if part.strip()], lambda index: "--containers"
+            )
     return dataclasses.replace(
         definition,
         input_options=tuple(InputOption.parse(option) for option in inputs),
@@ -235,6 +242,14 @@ def from_command_line(
         containers=runtimes or tuple(session.config.get_list("containers")),
         options=options,
     )
+
+
+@contextlib.contextmanager
+def _said_on_the_command_line() -> Iterator[None]:
+    try:
+        yield
+    except DefinitionError as error:
+        raise UsageError(error.what, where=error.where, remedy=error.remedy) from error
 
 
 def _workflow_reference(text: str) -> Reference:

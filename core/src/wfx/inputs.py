@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wfx.documents import LoadedDocument, load_document
+from wfx.documents import load_document
 from wfx.errors import DefinitionError, DocumentError, InputError
 from wfx.references import Reference
 from wfx.values import JsonValue, Parameter, Values
@@ -46,26 +46,39 @@ class InputsFile:
     """What relative references in it are relative to: the file's own reference."""
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Inputs from one file, and what its relative references are relative to."""
+
+    values: Values
+    base: Reference | Path
+    where: Callable[[tuple[str | int, ...]], str]
+    """Names the place of a value in the file."""
+
+
 def assemble(
     parameters: Sequence[Parameter],
-    values: Values,
-    base: Reference | Path,
+    layers: Sequence[Layer],
     options: Sequence[InputOption] = (),
     *,
-    document: LoadedDocument | None = None,
     cwd: Path | None = None,
 ) -> Values:
     """Return the inputs, checked, with every `location` an absolute URI.
 
-    `values` come from a file whose references are relative to `base`; `options` override them, and append where one
-    input is given more than once and takes an array. `document` serves to name lines. Raises InputError that lists
-    all problems.
+    A later layer overrides an earlier one, and `options` override them all; one that is given more than once appends
+    where the input takes an array. Raises InputError that lists all problems.
     """
     folder = cwd or Path.cwd()
-    if isinstance(base, Reference) and base.is_local:
-        # What stands in a file of this machine is a path: `50%20.txt` and `a#b` are names, nothing is escaped in them.
-        base = base.path.parent
-    merged: Values = {name: _absolute(value, base, name) for name, value in values.items()}
+    merged: Values = {}
+    places: dict[str, Callable[[tuple[str | int, ...]], str]] = {}
+    for layer in layers:
+        base = layer.base
+        if isinstance(base, Reference) and base.is_local:
+            # What stands in a file of this machine is a path: `50%20.txt` and `a#b` are names, nothing is escaped.
+            base = base.path.parent
+        for name, value in layer.values.items():
+            merged[name] = _absolute(value, base, name)
+            places[name] = layer.where
     unknown: set[str] = set()
     given: set[str] = set()
     types = {p.id: p.type for p in parameters}
@@ -97,7 +110,8 @@ def assemble(
     def where(path: tuple[str | int, ...]) -> str:
         if path and (path[0] in given or path[0] in unknown):
             return f"-i {path[0]}"
-        return document.where(path) if document is not None and path else document.name if document else "inputs"
+        place = places.get(str(path[0])) if path else None
+        return place(path) if place is not None else layers[-1].where(()) if layers else "inputs"
 
     found = check_values(merged, parameters, where)
     if found:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from wfx.cli.group import run_command
-from wfx.cli.shared import parse_size
 from wfx.cli.summaries import outcome_lines, reference_text, value_text
 from wfx.config import Directories
+from wfx.definitions import parse_size
 from wfx.engines import Description
-from wfx.errors import UsageError
+from wfx.errors import DefinitionError
 from wfx.flow import Outcome
 from wfx.planning import Plan, PlannedWorkflow
 from wfx.references import Reference
@@ -49,7 +49,7 @@ def test_a_size_is_read_as_people_write_it(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "lots", "-1GB", "8 apples", "GB", "1.GB", "8IB", "0x10"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no size"):
+    with pytest.raises(DefinitionError, match="is no size"):
         parse_size(text, "memory")
 
 

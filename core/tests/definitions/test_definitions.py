@@ -17,7 +17,7 @@ from wfx.definitions import (
     inputs_as_given,
     load_definition,
 )
-from wfx.errors import DefinitionError, InputError, WfxError
+from wfx.errors import DefinitionError, InputError, UsageError, WfxError
 from wfx.references import Reference
 from wfx.session import Session
 
@@ -57,7 +57,7 @@ def test_a_definition_says_what_to_run(load: Callable[[str], Definition]) -> Non
     assert definition.workflow.uri == "file:///flow/main.cwl"
     assert (definition.name, definition.engine, definition.containers) == ("a name", "cwl.toil", ("podman", "none"))
     assert definition.inputs == {"n": 1, "reads": {"file": "reads.fq"}}
-    assert definition.options == {"cores": "4", "memory": "8GB", "retry": "0.5", "debug": "true"}
+    assert definition.options == {"cores": "4", "memory": "8000000000", "retry": "0.5", "debug": "true"}
     assert definition.base == BASE
 
 
@@ -184,7 +184,7 @@ def test_options_override_the_definition_file(session: Session) -> None:
     definition = from_command_line("run.yml", session, name="other", engine="cwl.cwltool", containers="none", cores=2)
     assert (definition.name, definition.engine, definition.containers) == ("other", "cwl.cwltool", ("none",))
     assert definition.options["cores"] == "2"
-    assert definition.options["memory"] == "8GB"
+    assert definition.options["memory"] == "8000000000"
 
 
 def test_the_inputs_file_of_a_definition_lies_beside_it(session: Session, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_another_yaml_file_is_a_workflow(session: Session, text: str) -> None:
 
 
 def test_an_unknown_runtime_is_named_with_the_nearest(session: Session) -> None:
-    with pytest.raises(DefinitionError, match=r"--containers: 'podmna' is no container runtime; did you mean 'podman'"):
+    with pytest.raises(UsageError, match=r"--containers: 'podmna' is no container runtime; did you mean 'podman'"):
         from_command_line("x.cwl", session, containers="podmna")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from wfx.documents import load_document
 from wfx.errors import DefinitionError, InputError
-from wfx.inputs import InputOption, assemble
+from wfx.inputs import InputOption, Layer, assemble
 from wfx.references import Reference
 from wfx.values import Parameter, Values, ValueType
 
@@ -29,7 +29,8 @@ FOLDER = Path("/in puts")
 
 
 def read(*options: str, values: Values | None = None, base: Reference | Path = FOLDER, document: Any = None) -> Values:
-    return assemble(PARAMETERS, values or {}, base, [InputOption.parse(o) for o in options], cwd=CWD, document=document)
+    layers = [Layer(values or {}, base, document.where if document else lambda _: "inputs")]
+    return assemble(PARAMETERS, layers, [InputOption.parse(o) for o in options], cwd=CWD)
 
 
 def refusal(*options: str, values: Values | None = None, document: Any = None) -> str:
@@ -198,12 +199,12 @@ def test_a_wrong_option_is_named(option: str, words: str) -> None:
 
 def test_a_missing_input_is_named_with_its_type() -> None:
     with pytest.raises(InputError, match=r"inputs: the input 'a' \(File\[\]\) is missing; .wfx inputs WORKFLOW."):
-        assemble([Parameter("a", FILES)], {}, CWD)
+        assemble([Parameter("a", FILES)], [])
 
 
 def test_ten_problems_are_told_and_the_rest_counted() -> None:
     with pytest.raises(InputError, match=r"and 5 more"):
-        assemble([Parameter(f"p{n}", INT) for n in range(15)], {}, CWD)
+        assemble([Parameter(f"p{n}", INT) for n in range(15)], [])
 
 
 def test_bytes_that_are_not_utf_8_survive() -> None:
@@ -220,3 +221,15 @@ def test_the_given_values_are_left_as_they_are() -> None:
     values: Values = {"file": {"class": "File", "path": "x"}, "reads": [{"file": "y"}]}
     read("n=1", values=values)
     assert values == {"file": {"class": "File", "path": "x"}, "reads": [{"file": "y"}]}
+
+
+def test_a_later_layer_overrides_an_earlier_one_and_each_has_its_own_base() -> None:
+    first = Layer({"file": {"class": "File", "path": "x"}, "n": 1}, Path("/one"), lambda path: f"one:{path}")
+    second = Layer({"n": "two", "reads": [{"file": "y"}]}, Path("/two"), lambda path: f"two:{path}")
+    with pytest.raises(InputError) as caught:
+        assemble(PARAMETERS, [first, second], cwd=CWD)
+    assert "two:('n',)" in str(caught.value)
+    second = Layer({"reads": [{"file": "y"}]}, Path("/two"), lambda path: "two")
+    assert assemble(PARAMETERS, [first, second], cwd=CWD) == {
+        "file": a_file("file:///one/x"), "n": 1, "reads": [a_file("file:///two/y")],
+    }  # fmt: skip

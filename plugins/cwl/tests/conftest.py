@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from wfx.engines import Description, EngineResult, StepEvent
 from wfx.inputfiles import Layout
-from wfx.inputs import assemble
+from wfx.inputs import Layer, assemble
 from wfx.planning import Plan, PlannedWorkflow
 from wfx.processes import EngineHost
 from wfx.references import Reference
@@ -82,7 +82,9 @@ class Case:
     def run(self, inputs: Mapping[str, Any] | None = None, base: Path | None = None, **options: str) -> Ran:
         """Bind, stage by copying, and run."""
         description = self.describe()
-        values = assemble(description.inputs, dict(inputs or {}), base or self.directory / "given")
+        values = assemble(
+            description.inputs, [Layer(dict(inputs or {}), base or self.directory / "given", lambda _: "inputs")]
+        )
         layout = Layout()
         bound = layout.rewrite(self.engine.bind(description, values))
         for item in layout.files:

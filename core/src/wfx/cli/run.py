@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wfx.cli.shared import common, offline_option, open_session, parse_size, print_json
+from wfx.cli.shared import common, offline_option, open_session, print_json
 
 if TYPE_CHECKING:
     from wfx.definitions import Definition
@@ -136,16 +136,9 @@ def _settings(sandbox: str | None) -> dict[str, Any]:
 
 
 def _definition(what: dict[str, Any], session: Any) -> Definition:
-    import dataclasses
-
     from wfx.definitions import from_command_line
 
-    definition = from_command_line(session=session, **what)
-    memory = definition.options.get("memory")
-    if memory is None:
-        return definition
-    # Wherever it was given (option, environment, file): engines take bytes.
-    return dataclasses.replace(definition, options={**definition.options, "memory": str(parse_size(memory, "memory"))})
+    return from_command_line(session=session, **what)
 
 
 def _options(session: Any, definition: Definition, **given: Any) -> Options:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wfx.errors import UsageError
 from wfx.records import encode
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from wfx.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
 def common(function: F) -> F:
@@ -55,14 +52,6 @@ def _start_log(path: Path | None) -> None:
     logger = logging.getLogger("wfx")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
-
-
-def parse_size(text: str, name: str) -> int:
-    """Return the bytes of `8GB` (powers of ten), `8GiB` (of two) or a plain number. Raises UsageError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", text.strip().upper())
-    if match is None or match[2] not in UNITS:
-        raise UsageError(f"{name} {text!r} is no size", remedy="write it as 8GB, 512MB or 8GiB")
-    return int(float(match[1]) * UNITS[match[2]])
 
 
 offline_option = click.option("--offline", is_flag=True, help="Open no connection; take everything from the store.")
