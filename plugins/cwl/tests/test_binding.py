@@ -153,3 +153,14 @@ def test_arrays_and_fields_of_records_get_their_companions(tmp_path: Path) -> No
 ])  # fmt: skip
 def test_what_has_no_place_or_is_the_workflows_own_is_left_alone(value: Any) -> None:
     assert bind(with_companions(".bai"), {"x": value}) == {"x": value}
+
+
+def test_a_file_of_no_stated_format_has_the_one_that_is_asked_for() -> None:
+    fasta = "http://edamontology.org/format_1929"
+    files = ValueType("array", items=ValueType("File"))
+    one, two = Parameter("a", files, formats=(fasta,)), Parameter("b", ValueType("File"), formats=(fasta, "x"))
+    description = Description("cwl.cwltool", "3", "v1.2", "t.cwl", inputs=(one, two))
+    given = {"class": "File", "location": "file:///x"}
+    stated = {"class": "File", "location": "file:///y", "format": "z"}
+    bound = bind(description, {"a": [given, stated], "b": given})
+    assert bound == {"a": [{**given, "format": fasta}, stated], "b": given}

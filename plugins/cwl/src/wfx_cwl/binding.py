@@ -23,7 +23,18 @@ def bind(description: Description, values: Values) -> Values:
         if value is None and parameter.id not in values:
             continue
         bound[parameter.id] = _bound(value, parameter.type, parameter.secondary_files)
+        if len(parameter.formats) == 1:
+            bound[parameter.id] = _formatted(bound[parameter.id], parameter.formats[0])
     return bound
+
+
+def _formatted(value: JsonValue, form: str) -> JsonValue:
+    """Say of files whose format nobody states that they have the one that is asked for: cwltool insists on a word."""
+    if isinstance(value, list):
+        return [_formatted(item, form) for item in value]
+    if isinstance(value, dict) and value.get("class") == "File" and "format" not in value:
+        return {**value, "format": form}
+    return value
 
 
 def _bound(value: JsonValue, kind: ValueType, patterns: Sequence[SecondaryFile]) -> JsonValue:
