@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,8 @@ def execute(
     directory.advance("running", attempts=attempt)
     events: list[StepEvent] = []
 
-    def take(event: StepEvent) -> None:
+    def take(told: StepEvent) -> None:
+        event = told
         if event.state == "cached" and event.id in earlier:
             # What counts is the real execution, in an earlier attempt: its times, its command, its resources.
             event = earlier[event.id]
@@ -116,7 +118,7 @@ def execute(
         directory.journal.append({"event": "step", "step": encode(event)})
         if event.state in ENDS:
             events.append(event)
-        on_event(event)
+        on_event(told)
 
     def handle(value: JsonValue) -> None:
         directory.journal.append({"event": "handle", "handle": value})
@@ -202,10 +204,13 @@ def write_public(directory: RunDirectory, plan: Plan, lock: Lock) -> None:
         directory.write_atomic(name, text.encode("utf-8", "surrogateescape"))
 
 
+LOCAL_URI = re.compile(r"(?:[a-z]+\+)?file:/[^#?]*?([^/#?]*)/*(?=[#?]|$)", re.I)
+
+
 def without_local_paths(value: Any) -> Any:
-    """Replace each `file:` URI by `local:` and the file's name."""
+    """Replace each `file:` URI, `git+file:` too, by `local:` and the name of the file or repository."""
     if isinstance(value, str):
-        return f"local:{value.rpartition('/')[2]}" if value.startswith("file:/") else value
+        return LOCAL_URI.sub(r"local:\1", value, count=1) if LOCAL_URI.match(value) else value
     if isinstance(value, list):
         return [without_local_paths(item) for item in value]
     if isinstance(value, Mapping):

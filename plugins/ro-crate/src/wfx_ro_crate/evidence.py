@@ -19,7 +19,7 @@ def provenance(view: View) -> Markup:
     """Show where workflow and inputs come from."""
     record, workflow = view.record, view.record.plan.workflow
     pairs: list[tuple[str, Content]] = []
-    if workflow.reference.is_local:
+    if workflow.reference.on_this_machine:
         pairs.append(("Workflow", "from a local folder; its documents are in the crate"))
     else:
         address = web_address(workflow.pinned)

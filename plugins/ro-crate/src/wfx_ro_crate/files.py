@@ -97,7 +97,7 @@ class Files:
 
     def _origin(self, identifier: str, item: Locked) -> None:
         """Say where an input came from; of a file of the user's machine nothing is said."""
-        if item.origin.is_local or item.origin.scheme == "data":
+        if item.origin.on_this_machine or item.origin.scheme == "data":
             return
         graph = self.graph
         pinned = item.pinned or item.origin

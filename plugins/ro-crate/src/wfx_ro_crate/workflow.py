@@ -34,7 +34,7 @@ class Source:
         if identifier is None:
             return
         graph = self.graph
-        if not document.origin.is_local:
+        if not document.origin.on_this_machine:
             graph.set(identifier, "identifier", str(document.origin))
             graph.set(identifier, "url", web_address(document.origin))
         if code:
@@ -46,7 +46,7 @@ class Source:
     def url(self, path: str) -> str:
         """Return where a document is to be found: its place of origin, or else its place in the crate."""
         document = self.documents.get(path)
-        found = "" if document is None or document.origin.is_local else web_address(document.origin)
+        found = "" if document is None or document.origin.on_this_machine else web_address(document.origin)
         return found or path_id(f"workflow/{path}")
 
     def version(self, path: str) -> str:
@@ -72,7 +72,7 @@ class Source:
         stated = workflow.licence or description.licence
         if stated:
             graph.set(self.main, "license", licence(graph, stated))
-        if not workflow.reference.is_local:
+        if not workflow.reference.on_this_machine:
             origins = list(dict.fromkeys((str(workflow.pinned), str(workflow.reference))))
             graph.set(self.main, "isBasedOn", [*origins])
             address = web_address(workflow.pinned)
