@@ -1,10 +1,11 @@
-"""`wfx plugins`: what is installed, what one plugin can do, and what is wrong with it."""
+"""`wfx plugins`: what is installed, what one plugin can do, what is wrong with it, and a new one's beginning."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +24,7 @@ kind_option = click.option("--kind", type=click.Choice(sorted(KINDS)), help="Onl
 
 @click.group()
 def plugins() -> None:
-    """List, show and check the installed plugins.
+    """List, show and check the installed plugins, and begin a new one.
 
     WFX_PLUGINS=NAME,NAME restricts every command to the plugins of these distributions; empty, it means none.
     """
@@ -133,3 +134,24 @@ def finding_line(finding: Finding) -> str:
 
 def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+@plugins.command("new")
+@click.argument("kind", type=click.Choice(["fetcher", "container-factory", "engine", "exporter"]))
+@click.argument("name")
+@click.option("--into", type=click.Path(path_type=Path), help="Folder to make; it must not exist. Default: the name.")
+@common
+def new_plugin(kind: str, name: str, into: Path | None, as_json: bool, level: int) -> None:
+    """Write a new plugin: a whole distribution that works, with its tests, to be changed into yours.
+
+    NAME is the distribution's, and may leave out the wfx- before it: `wfx plugins new fetcher ipfs` makes wfx-ipfs.
+    """
+    from wfx.templates import write_plugin
+
+    made = write_plugin(kind, name, into)
+    if as_json:
+        print_json(made)
+        return
+    click.echo(f"{made.folder}: {made.distribution}, with the {KINDS[kind][2]} '{made.key}'")
+    if level >= 0:
+        click.echo(f"try it:  pip install -e '{made.folder}[test]' && pytest {made.folder}")
