@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crate_records import two_steps
+from crate_records import locked, two_steps, write
 from wfx.exporting import Finding
 from wfx.testing.crates import contexts_folder, seed
 from wfx.testing.requirements import require
@@ -103,7 +103,6 @@ def test_a_zip_may_have_the_crate_a_folder_down(
         (lambda by, graph: graph.append({"@id": "../evil.txt", "@type": "File"}), "crate-path"),
         (lambda by, graph: graph.append({"@id": "a/..%2f../evil", "@type": "File"}), "crate-path"),
         (lambda by, graph: graph.append({"@id": "/etc/passwd", "@type": "File"}), "crate-path"),
-        (lambda by, graph: graph.append({"@id": "file:///etc/passwd", "@type": "File"}), "crate-path"),
         (lambda by, graph: graph.append({"@id": ".wfx/run.json", "@type": "File"}), "crate-path"),
         (lambda by, graph: by["./"].update(hasPart=[]), "crate-not-listed"),
         (lambda by, graph: by["#run/count"].pop("instrument"), "crate-action-instrument"),
@@ -123,6 +122,7 @@ def test_each_fault_has_its_finding(change: Any, code: str, crate: Path) -> None
     ("change", "code"),
     [
         (lambda by, graph: by["#run"].update(startTime="2026-11-24T10:00:00"), "crate-action-time"),
+        (lambda by, graph: graph.append({"@id": "file:///etc/passwd", "@type": "File"}), "crate-local-path"),
         (lambda by, graph: by["#run"].update(actionStatus="Done"), "crate-action-status"),
         (lambda by, graph: by["#run"].update(error="x"), "crate-action-error"),
         (lambda by, graph: by["#run"].update(object={"@id": "#nothing"}), "crate-dangling"),
@@ -215,4 +215,16 @@ def test_a_failed_run_is_valid_too(tmp_path: Path, describe: Any) -> None:
     base = two_steps(tmp_path)
     failed = dataclasses.replace(base.events[0], state="failed", error="x", exit_code=1)
     describe(dataclasses.replace(base, status="failed", error="x", outputs={}, events=(failed,)))
+    assert codes(tmp_path) == set()
+
+
+def test_the_validator_cannot_see_names_that_are_no_unicode_and_is_not_believed(tmp_path: Path, describe: Any) -> None:
+    contexts = contexts_folder()
+    require(contexts is not None, "no JSON-LD contexts: set WFX_CONTEXTS")
+    assert contexts is not None
+    cache = Path(os.environ["XDG_CACHE_HOME"]) / "rocrate-validator"
+    cache.mkdir()
+    seed(cache / "http_cache", contexts)
+    reads = write(tmp_path, "inputs/reads/" + os.fsdecode(b"caf\xe9.txt"))
+    describe(two_steps(tmp_path, values={"reads": reads}, items=(locked(tmp_path, reads),)))
     assert codes(tmp_path) == set()

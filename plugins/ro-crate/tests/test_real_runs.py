@@ -87,7 +87,7 @@ def test_a_failing_workflow_ends_in_a_valid_crate(tmp_path: Path) -> None:
                     }
                 },
             }
-        )  # fmt: skip
+        )
     )
     (tmp_path / "job.json").write_text("{}")
     crate = tmp_path / "crate"

@@ -32,6 +32,8 @@ FALSE_POSITIVES = {
 PERSONAL = {
     "ro-crate-1.1_22.2": "author of the root",
     "ro-crate-1.1_22.3": "publisher of the root",
+    "ro-crate-1.1_30.2": "affiliation of the author",
+    "ro-crate-1.1_30.3": "affiliation of the author, as an entity",
     "process-run-crate-0.5_8.6": "agent of an action",
 }
 """Checks at RECOMMENDED that only a person can answer: identifier → what of."""

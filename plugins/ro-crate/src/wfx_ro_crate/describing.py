@@ -214,6 +214,9 @@ class _Description:
             self.files.path(name, description=text)
         if record.inputs_file:
             self.files.path(record.inputs_file, description="The inputs file as it was given, without local paths.")
+        for path in self.files.below("logs"):
+            # The engine's own log is finished only after the record of its run.
+            self.files.path(path)
         for item in record.lock.items:
             # What no parameter's value has led to, a secondary file for instance, is listed all the same.
             if item.kind == "file":

@@ -133,13 +133,14 @@ class Files:
             )
             self._origin(identifier, locked)
         if listed:
-            for file in self._below(path):
+            for file in self.below(path):
                 entered = self.path(file)
                 if entered is not None:
                     self.graph.link(identifier, "hasPart", entered)
         return identifier
 
-    def _below(self, path: str) -> Iterator[str]:
+    def below(self, path: str) -> Iterator[str]:
+        """Yield the paths of the files below a folder of the crate, links to folders not followed."""
         base = self.directory / path
         for parent, folders, names in os.walk(base):
             folders.sort()

@@ -115,7 +115,8 @@ def files(crate: Crate) -> Iterator[Finding]:
         if not DATA & set(kinds(entity)) or entity is root:
             continue
         if identifier.lower().startswith("file:"):
-            yield _found("error", "path", "it names a place of the machine that it was made on", identifier)
+            # It is an absolute URI, which the specification allows, and of no use to anybody else.
+            yield _found("warning", "local-path", "it names a place of the machine that it was made on", identifier)
             continue
         path = path_of(identifier)
         if path is None:

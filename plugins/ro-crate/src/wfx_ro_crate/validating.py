@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 from wfx.exporting import Finding
 
 from wfx_ro_crate import rules
-from wfx_ro_crate.reading import Crate, values
+from wfx_ro_crate.reading import Crate, path_of, values
 
 MOST_ENTITIES = 30_000
 """It takes about 4 ms for a file; above this a check would go on for minutes."""
@@ -24,6 +25,7 @@ MISTAKEN = {
     "process-run-crate-0.5_5.1": "it wants a web address as @id of the workflow that lies in the crate",
 }
 WITHOUT_README = ("workflow-ro-crate-1.0_6.1", "workflow-ro-crate-1.0_6.2")
+NOT_INCLUDED = re.compile(r"does not include the Data Entity '(.*)' as part of its payload", re.S)
 WARM = "run `rocrate-validator cache warm` once with the network"
 
 
@@ -75,13 +77,17 @@ def _validate(crate: Crate, place: Path, profile: str) -> list[Finding]:
         issues = list(result.get_issues(Severity.RECOMMENDED))
     except Exception as error:  # noqa: BLE001 (a fault of the validator's is none of the crate's)
         return [_left_out(f"it failed with {type(error).__name__}: {str(error)[:200]}", "")]
-    return [finding for issue in issues if (finding := _finding(issue, skipped)) is not None]
+    return [finding for issue in issues if (finding := _finding(issue, skipped, crate)) is not None]
 
 
-def _finding(issue: Any, skipped: list[str]) -> Finding | None:
+def _finding(issue: Any, skipped: list[str], crate: Crate) -> Finding | None:
     identifier, name = issue.check.identifier, str(issue.check.name)
     if identifier in skipped or name.startswith("Web-based Data Entity: resource availability"):
         # Nothing is available to a validator that may not use the network.
+        return None
+    named = NOT_INCLUDED.search(str(issue.message or ""))
+    if named and crate.payload.size(path_of(named[1]) or "") is not None:
+        # It cannot spell a name that is no UTF-8; we have found the file.
         return None
     severity = "error" if issue.severity.name == "REQUIRED" else "warning"
     message = " ".join(str(issue.message or name).split())
