@@ -126,7 +126,7 @@ def files(crate: Crate) -> Iterator[Finding]:
             continue
         if UNENCODED.search(identifier):
             yield _found("warning", "encoding", "its @id is no URI: what is special in one must be encoded", identifier)
-        if normal(identifier) not in reachable:
+        if _decoded(identifier) not in reachable:
             yield _found("error", "not-listed", "it is reached from the root by no hasPart", identifier)
         if not crate.detached:
             yield from _payload(crate, entity, path)
@@ -162,18 +162,25 @@ def _payload(crate: Crate, entity: dict[str, Any], path: str) -> Iterator[Findin
 
 
 def _reachable(crate: Crate) -> set[str]:
-    root = crate.root
-    if root is None:
+    """Return what hasPart leads to from the root; ids are compared decoded, since not all writers encode alike."""
+    if crate.root is None:
         return set()
-    found = {normal(root["@id"])}
+    entities: dict[str, dict[str, Any]] = {}
+    for entity in crate.graph:
+        entities.setdefault(_decoded(entity["@id"]), entity)
+    found = {_decoded(crate.root["@id"])}
     queue = deque(found)
     while queue:
-        entity = crate.by_id.get(queue.popleft())
-        for identifier in ids(entity.get("hasPart")) if entity else ():
+        part = entities.get(queue.popleft())
+        for identifier in map(_decoded, ids(part.get("hasPart")) if part else ()):
             if identifier not in found:
                 found.add(identifier)
                 queue.append(identifier)
     return found
+
+
+def _decoded(identifier: str) -> str:
+    return path_of(identifier) or normal(identifier)
 
 
 def unlisted(crate: Crate) -> Iterator[Finding]:
