@@ -156,3 +156,36 @@ def two_steps(directory: Path, **changes: Any) -> RunRecord:
         "contacts": (Contact("https://data.example", "fetch", 2, 1234),),
     }  # fmt: skip
     return record(directory, **(settings | changes))
+
+
+def scattered(directory: Path) -> RunRecord:
+    """Return the record of a scatter within a subworkflow that two steps use, with a tool that is used thrice."""
+    cat = Tool(
+        "cat.cwl", "command", inputs=(Parameter("f", FILE),), outputs=(Parameter("o", FILE),), document="cat.cwl"
+    )
+    sub = Tool(
+        "sub.cwl", "workflow", inputs=(Parameter("f", FILE),), outputs=(Parameter("o", FILE),), document="sub.cwl"
+    )
+    steps, events, connections = [], [], [Connection("f", "a/f"), Connection("a/o", "b/f"), Connection("b/o", "last/f")]
+    file = write(directory, "inputs/f/in.txt", b"in")
+    for number, name in enumerate(("a", "b")):
+        steps += [Step(name, "sub.cwl", number), Step(f"{name}/cat", "cat.cwl", 0, scatter=True)]
+        connections += [Connection("f", "cat/f", name), Connection("cat/o", "o", name)]
+        made = meanwhile("o.txt", name.encode())
+        events += [
+            event(f"{name}/{i}", f"{name}/cat", number * 9 + 1, inputs={"f": file}, outputs={"o": made})
+            for i in ("cat", "cat_2", "cat_3")
+        ]
+        events.append(
+            event(name, name, number * 9, 8, inputs={"f": file}, outputs={"o": made}, exit_code=None, command=())
+        )
+    steps.append(Step("last", "cat.cwl", 2))
+    events.append(
+        event("last", "last", 20, inputs={"f": meanwhile("o.txt", b"b")}, outputs={"o": meanwhile("z.txt", b"z")})
+    )
+    connections.append(Connection("last/o", "out"))
+    return record(
+        directory, inputs=(Parameter("f", FILE),), output_parameters=(Parameter("out", FILE),), tools=(sub, cat),
+        steps=tuple(steps), connections=tuple(connections), values={"f": file}, items=(locked(directory, file),),
+        events=tuple(events), outputs={"out": write(directory, "outputs/z.txt", b"z")},
+    )  # fmt: skip

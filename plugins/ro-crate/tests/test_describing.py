@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
-import pytest
 from crate_records import (
     AGENT,
     FILE,
@@ -21,10 +19,11 @@ from crate_records import (
     optional,
     record,
     record_type,
+    scattered,
     two_steps,
     write,
 )  # fmt: skip
-from wfx.engines import Connection, Software, Step, Tool
+from wfx.engines import Software, Step, Tool
 from wfx.planning import Document, PlannedWorkflow
 from wfx.references import Reference
 from wfx.running import Publication
@@ -142,39 +141,6 @@ def test_values_of_every_type_are_entities(tmp_path: Path, describe: Any) -> Non
     literal = next(e for e in crate.of("File") if e["name"] == "lit.txt")
     assert literal["text"] == "hello"
     assert literal["contentSize"] == "5"
-
-
-def scattered(directory: Path) -> Any:
-    """Return the record of a scatter within a subworkflow that two steps use, with a tool that is used thrice."""
-    cat = Tool(
-        "cat.cwl", "command", inputs=(Parameter("f", FILE),), outputs=(Parameter("o", FILE),), document="cat.cwl"
-    )
-    sub = Tool(
-        "sub.cwl", "workflow", inputs=(Parameter("f", FILE),), outputs=(Parameter("o", FILE),), document="sub.cwl"
-    )
-    steps, events, connections = [], [], [Connection("f", "a/f"), Connection("a/o", "b/f"), Connection("b/o", "last/f")]
-    file = write(directory, "inputs/f/in.txt", b"in")
-    for number, name in enumerate(("a", "b")):
-        steps += [Step(name, "sub.cwl", number), Step(f"{name}/cat", "cat.cwl", 0, scatter=True)]
-        connections += [Connection("f", "cat/f", name), Connection("cat/o", "o", name)]
-        made = meanwhile("o.txt", name.encode())
-        events += [
-            event(f"{name}/{i}", f"{name}/cat", number * 9 + 1, inputs={"f": file}, outputs={"o": made})
-            for i in ("cat", "cat_2", "cat_3")
-        ]
-        events.append(
-            event(name, name, number * 9, 8, inputs={"f": file}, outputs={"o": made}, exit_code=None, command=())
-        )
-    steps.append(Step("last", "cat.cwl", 2))
-    events.append(
-        event("last", "last", 20, inputs={"f": meanwhile("o.txt", b"b")}, outputs={"o": meanwhile("z.txt", b"z")})
-    )
-    connections.append(Connection("last/o", "out"))
-    return record(
-        directory, inputs=(Parameter("f", FILE),), output_parameters=(Parameter("out", FILE),), tools=(sub, cat),
-        steps=tuple(steps), connections=tuple(connections), values={"f": file}, items=(locked(directory, file),),
-        events=tuple(events), outputs={"out": write(directory, "outputs/z.txt", b"z")},
-    )  # fmt: skip
 
 
 def test_scatter_and_subworkflows_have_one_action_for_each_execution(tmp_path: Path, describe: Any) -> None:
@@ -353,135 +319,6 @@ def test_software_that_a_tool_needs_is_an_entity_where_enough_is_known(tmp_path:
     clean(tmp_path)
     needs = crate["workflow/count.cwl"]["softwareRequirements"]
     assert needs == ["awk", {"@id": "https://identifiers.org/rrid/RRID:SCR_002105"}]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "-v.txt",
-        "a b.txt",
-        "é.txt",
-        "🧬.fa",
-        "a#b?c%20.txt",
-        "semi;colon:x.txt",
-        "new\nline.txt",
-        "q'\"<b>.txt",
-        "back\\slash",
-    ],
-)
-def test_odd_names_are_encoded_and_found(name: str, tmp_path: Path, describe: Any) -> None:
-    reads = write(tmp_path, f"inputs/reads/{name}")
-    crate = describe(two_steps(tmp_path, values={"reads": reads}, items=(locked(tmp_path, reads),), events=(
-        event("count", "count", inputs={"reads": reads}, outputs={"out": meanwhile(name, b"n")}),
-    )))  # fmt: skip
-    assert validate(tmp_path, PROVENANCE, "REQUIRED") == []
-    assert any(e.get("name") == name and not e["@id"].startswith("#") for e in crate.of("File"))
-
-
-def test_a_name_that_is_no_unicode_survives_in_its_id(tmp_path: Path, describe: Any) -> None:
-    name = os.fsdecode(b"caf\xe9.txt")
-    reads = write(tmp_path, f"inputs/reads/{name}")
-    crate = describe(two_steps(tmp_path, values={"reads": reads}, items=(locked(tmp_path, reads),)))
-    assert "inputs/reads/caf%E9.txt" in crate.entities
-    assert crate["inputs/reads/caf%E9.txt"]["name"] == "caf�.txt"
-
-
-def test_ids_are_unique_and_lists_of_one_are_values(tmp_path: Path, describe: Any) -> None:
-    crate = describe(scattered(tmp_path))
-    ids = [e["@id"] for e in crate.document["@graph"]]
-    assert len(ids) == len(set(ids))
-    assert not [
-        (e["@id"], k) for e in crate.document["@graph"] for k, v in e.items() if isinstance(v, list) and len(v) < 2
-    ]
-
-
-def test_describing_twice_gives_the_same_bytes(tmp_path: Path, describe: Any) -> None:
-    run = scattered(tmp_path)
-    first, second = describe(run), describe(run)
-    assert (first.text, first.page) == (second.text, second.page)
-
-
-def test_ten_thousand_inputs_are_linear_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    from wfx_ro_crate.describing import describe as build
-
-    def calls(count: int) -> int:
-        directory = tmp_path / str(count)
-        values = [write(directory, f"inputs/reads/f{n}", b"%d" % n) for n in range(count)]
-        run = two_steps(
-            directory, inputs=(Parameter("reads", array(FILE)),), values={"reads": values},
-            items=tuple(locked(directory, v) for v in values), events=(event("count", "count", inputs={"reads": values}),),
-        )  # fmt: skip
-        made = 0
-
-        def count_call(frame: Any, what: str, argument: Any) -> None:
-            nonlocal made
-            made += what == "call"
-
-        sys.setprofile(count_call)
-        try:
-            build(run, directory)
-        finally:
-            sys.setprofile(None)
-        return made
-
-    calls(1)  # imports
-    assert calls(2000) < 11 * calls(200)
-
-
-def test_what_is_locked_is_not_read_again(tmp_path: Path, describe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = two_steps(tmp_path)
-    (tmp_path / "inputs/reads/reads.fq").chmod(0)
-    from wfx_ro_crate.files import Files
-
-    hashed: list[str] = []
-    original = Files._hash
-    monkeypatch.setattr(Files, "_hash", lambda self, path: hashed.append(path) or original(self, path))
-    describe(run)
-    assert sorted(hashed) == ["inputs.json", "lock.json", "outputs/report.txt", "plan.json"]
-
-
-def test_an_interrupted_write_leaves_the_old_files(
-    tmp_path: Path, describe: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = describe(two_steps(tmp_path))
-    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    from wfx.errors import MachineError
-
-    with pytest.raises(MachineError, match="No space left"):
-        describe(two_steps(tmp_path, name="another"))
-    assert (tmp_path / "ro-crate-metadata.json").read_text("utf-8") == before.text
-    assert not list(tmp_path.glob(".wfx-*"))
-
-
-def test_a_path_out_of_the_crate_is_never_a_file_of_it(tmp_path: Path, describe: Any) -> None:
-    (tmp_path.parent / "outside.txt").write_text("secret")
-    (tmp_path / "outputs").mkdir()
-    (tmp_path / "outputs/link.txt").symlink_to(tmp_path.parent / "outside.txt")
-    values = [
-        {"class": "File", "location": place, "basename": "x.txt", "size": 6}
-        for place in ("../outside.txt", str(tmp_path.parent / "outside.txt"), "outputs/link.txt", ".wfx/run.json")
-    ]
-    crate = describe(
-        two_steps(tmp_path, outputs={"report": values}, output_parameters=(Parameter("report", array(FILE)),))
-    )
-    assert not [i for i in crate.entities if "outside" in i or "link.txt" in i or ".wfx" in i]
-
-
-def test_a_folder_among_the_outputs_is_listed(tmp_path: Path, describe: Any) -> None:
-    write(tmp_path, "outputs/plots/a b/one.png", b"1")
-    write(tmp_path, "outputs/plots/two.svg", b"<svg/>")
-    folder = {"class": "Directory", "location": "outputs/plots", "basename": "plots"}
-    crate = describe(
-        two_steps(tmp_path, output_parameters=(Parameter("plots", ValueType("Directory")),), outputs={"plots": folder})
-    )
-    clean(tmp_path)
-    assert [p["@id"] for p in crate["outputs/plots/"]["hasPart"]] == [
-        "outputs/plots/two.svg",
-        "outputs/plots/a%20b/one.png",
-    ]
-    assert 'src="outputs/plots/a%20b/one.png"' in crate.page
 
 
 def test_times_have_a_zone_and_agents_are_named(tmp_path: Path, describe: Any) -> None:
