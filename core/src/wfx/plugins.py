@@ -36,9 +36,10 @@ PUBLISHED = {
     "exporter": {"ro-crate": "wfx-ro-crate", "zip": "wfx-ro-crate"},
     "fetcher": {
         "*": "wfx-fsspec", "data": "wfx-file", "file": "wfx-file", "git+file": "wfx-git", "git+git": "wfx-git",
-        "git+http": "wfx-git", "git+https": "wfx-git", "git+ssh": "wfx-git", "http": "wfx-http", "https": "wfx-http",
+        "docker": "wfx-oci", "git+http": "wfx-git", "git+https": "wfx-git", "git+ssh": "wfx-git", "http": "wfx-http",
+        "https": "wfx-http", "oras": "wfx-oci",
     },
-    "container-factory": {},
+    "container-factory": {"docker": "wfx-docker", "podman": "wfx-podman", "singularity": "wfx-singularity"},
 }  # fmt: skip
 
 # Kind → where its interface is, so that a class can be checked against it without importing all four.
