@@ -14,20 +14,21 @@ runtime. The smallest one::
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from wfx.errors import ContainerError
+from wfx.errors import ContainerError, IntegrityError
 from wfx.values import JsonValue
 
 __all__ = [
     "RUN_LABEL", "Availability", "ContainerFactory", "FactoryCapabilities", "FactoryContext", "LoadedImage",
-    "RuntimeAccess", "cleaning_by_label", "runtime_failure", "wrapper_script",
+    "RuntimeAccess", "about_image", "cleaning_by_label", "runtime_failure", "wrapper_script",
 ]  # fmt: skip
 
 RUN_LABEL = "wfx.run"
@@ -204,9 +205,25 @@ exec {shlex.quote(program)} "$@"
 
 def cleaning_by_label(program: str, run: str, environment: Mapping[str, str] = {}) -> tuple[str, ...]:
     """Return the command that removes all containers of a run, for runtimes whose commands are as Docker's are."""
-    script = 'found=$("$1" ps -aq --filter "label=$2") || exit; [ -z "$found" ] || exec "$1" rm -f -v $found >/dev/null'
+    # Killed first: a removal by force asks politely, and waits ten seconds, where the runtime is podman.
+    script = (
+        'found=$("$1" ps -aq --filter "label=$2") || exit; [ -n "$found" ] || exit 0; '
+        '"$1" kill $found >/dev/null 2>&1; exec "$1" rm -f -v $found >/dev/null'
+    )
     variables = [f"{name}={value}" for name, value in environment.items()]
     return ("env", *variables, "sh", "-c", script, "wfx", program, f"{RUN_LABEL}={run}")
+
+
+@contextlib.contextmanager
+def about_image(name: str) -> Iterator[None]:
+    """Have the errors of a block say which image they are about, as the workflow names it."""
+    try:
+        yield
+    except (ContainerError, IntegrityError) as error:
+        if name not in str(error):
+            error.why = "; ".join(filter(None, (error.why, error.where)))
+            error.where = name
+        raise
 
 
 def runtime_failure(runtime: str, what: str, said: str, *, where: str | None = None) -> ContainerError:

@@ -18,6 +18,8 @@ from typing import Any
 from wfx.images.layouts import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+# What a layer holds: a file's bytes or where it lies, a link's target; a name that ends with `/` is a folder.
+Files = dict[str, bytes | Path | str]
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -162,12 +164,12 @@ def make_artifact(files: Mapping[str, bytes], media_type: str = "application/oct
     return image
 
 
-def busybox_files() -> dict[str, bytes | Path | str]:
+def busybox_files() -> Files:
     """Return the files of a small system around the machine's static busybox (needs busybox-static)."""
     from wfx.testing.requirements import require_program
 
     program = Path(require_program("busybox", package="busybox-static"))
-    files: dict[str, bytes | Path | str] = {f"{name}/": "" for name in ("proc", "sys", "dev", "root", "etc", "bin")}
+    files: Files = {f"{name}/": "" for name in ("proc", "sys", "dev", "root", "etc", "bin")}
     files |= {"tmp/": "1777", "var/tmp/": "1777", "usr/bin/env": "/bin/env", "bin/busybox": program}
     listing = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
     files |= {f"bin/{name}": "busybox" for name in listing if name != "busybox"}

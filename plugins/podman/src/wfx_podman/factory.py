@@ -1,0 +1,185 @@
+"""Podman, through its command: no daemon, and the digest of an image stays what it was."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wfx.containers import (
+    RUN_LABEL,
+    Availability,
+    ContainerFactory,
+    FactoryCapabilities,
+    LoadedImage,
+    RuntimeAccess,
+    about_image,
+    cleaning_by_label,
+    runtime_failure,
+    wrapper_script,
+)
+from wfx.errors import ContainerError, IntegrityError
+from wfx.images import local_tag, oci_archive, read_layout
+
+ASK_SECONDS = 30
+# What tells podman where its storage and its configuration are.
+PASSED_ON = (
+    "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF",
+    "CONTAINER_HOST", "CONTAINER_CONNECTION", "STORAGE_DRIVER", "STORAGE_OPTS", "XDG_RUNTIME_DIR",
+)  # fmt: skip
+INSTALL = "install it (apt install podman)"
+# Rootless storage as it lies below the data folder.
+STORAGE = Path("containers") / "storage"
+
+
+class PodmanFactory(ContainerFactory):
+    """Loads images into podman's storage."""
+
+    keys = ("podman",)
+    capabilities = FactoryCapabilities(rootless=True, gpu=True, keeps_digest=True)
+
+    def available(self) -> Availability:
+        """Ask podman about itself, which sets up its storage too."""
+        try:
+            info = self._info()
+        except ContainerError as error:
+            return Availability(problem=error.what + (f": {error.why}" if error.why else ""), remedy=error.remedy or "")
+        host = info.get("host") or {}
+        return Availability(
+            version=str((info.get("version") or {}).get("Version", "unknown")),
+            rootless=bool((host.get("security") or {}).get("rootless")),
+            gpu=Path("/dev/nvidiactl").exists() and any(Path(d).glob("nvidia*") for d in ("/etc/cdi", "/var/run/cdi")),
+            platforms=(f"{host.get('os', 'linux')}/{host.get('arch', '')}",),
+            endpoint=self._program(),
+        )
+
+    def load(self, image: Path, name: str, digest: str) -> LoadedImage:
+        """Load an OCI layout under a tag of ours, without a copy on the way: podman reads it from a pipe."""
+        with about_image(name):
+            return self._load(image, name, digest)
+
+    def _load(self, image: Path, name: str, digest: str) -> LoadedImage:
+        stored = read_layout(image, digest)
+        tag = local_tag(name, stored.manifest.digest)
+        found = self._inspect(tag) or self._inspect(stored.config.hex)
+        fresh = found is None
+        if found is None:
+            self.context.note(f"podman: loading {name} ({stored.facts.size / 1e6:.0f} MB)")
+            self._feed(oci_archive(stored, tag), tag)
+            found = self._inspect(tag)
+        if found is None:
+            raise ContainerError("podman has not taken the image", where=tag)
+        image_id = f"sha256:{str(found.get('Id', '')).removeprefix('sha256:')}"
+        if image_id != stored.config.digest:
+            raise IntegrityError(
+                f"podman has {image_id} where {stored.config.digest} was loaded", where=tag, remedy=f"podman rmi {tag}"
+            )
+        if tag not in (found.get("RepoTags") or ()):
+            self._run("tag", stored.config.hex, tag)
+        return LoadedImage(tag, stored.manifest.digest, image_id, fresh=fresh)
+
+    def unload(self, image: LoadedImage) -> None:
+        """Remove our tag, and with it the image where it has no other and no container."""
+        if image.name.startswith("wfx.local/") and self._inspect(image.name) is not None:
+            try:
+                self._run("rmi", image.name)
+            except ContainerError as error:
+                if "in use" not in (error.why or ""):
+                    raise
+
+    def access(self, run: str) -> RuntimeAccess:
+        """Give the engine podman's folders, and the run's label for what it starts."""
+        program, info = self._program(), self._info()
+        store = info.get("store") or {}
+        rootless = bool(((info.get("host") or {}).get("security") or {}).get("rootless"))
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        graph = Path(str(store.get("graphRoot") or ""))
+        if rootless and graph.parts[-2:] == STORAGE.parts:
+            # An engine has a home of its own, and podman would begin a storage there.
+            environment["XDG_DATA_HOME"] = str(graph.parent.parent)
+        options = ("--label", f"{RUN_LABEL}={run}", "--pull=never")
+        files = [Path(environment[name]) for name in PASSED_ON if name.endswith("_CONF") and name in environment]
+        folders = [Path(str(store[key])) for key in ("graphRoot", "runRoot") if store.get(key)]
+        return RuntimeAccess(
+            program=program,
+            environment=environment,
+            readable=tuple(files),
+            writable=tuple(folders),
+            run_options=options,
+            cleaning=(cleaning_by_label(program, run, environment),),
+            # Engines ask for the user's own id inside, which podman knows only where it runs without root.
+            wrapper=wrapper_script(
+                "podman", program, options, drop=() if rootless else ("--userns=keep-id",), environment=environment
+            ),
+        )
+
+    # -- the program
+
+    def _program(self) -> str:
+        name = str(self.context.settings.get("program") or "podman")
+        path = shutil.which(name)
+        if path is None:
+            raise ContainerError(f"{name} is not installed", remedy=INSTALL)
+        return path
+
+    def _run(self, *arguments: str, timeout: float | None = None) -> str:
+        program = self._program()
+        try:
+            done = subprocess.run(
+                [program, *arguments], capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ContainerError(f"podman {arguments[0]} does not answer", why=str(error)) from error
+        if done.returncode != 0:
+            raise runtime_failure("podman", f"podman {arguments[0]} fails", done.stderr)
+        return done.stdout
+
+    def _info(self) -> dict[str, Any]:
+        answer = self._run("info", "--format", "json", timeout=ASK_SECONDS)
+        try:
+            value = json.loads(answer)
+        except ValueError as error:
+            raise ContainerError("podman info gives no JSON", why=str(error)) from error
+        return value if isinstance(value, dict) else {}
+
+    def _inspect(self, name: str) -> dict[str, Any] | None:
+        program = self._program()
+        done = subprocess.run(
+            [program, "image", "inspect", "--", name], capture_output=True, text=True, errors="replace", check=False
+        )
+        if done.returncode != 0:
+            absent = any(text in done.stderr for text in ("not known", "no such image", "not found"))
+            if absent:
+                return None
+            raise runtime_failure("podman", "podman image inspect fails", done.stderr, where=name)
+        found = json.loads(done.stdout)
+        return found[0] if found else None
+
+    def _feed(self, archive: Iterable[bytes], tag: str) -> None:
+        """Pipe an archive into `podman load`."""
+        with tempfile.TemporaryFile() as errors:
+            with subprocess.Popen(
+                [self._program(), "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
+            ) as process:
+                assert process.stdin is not None
+                try:
+                    for block in archive:
+                        process.stdin.write(block)
+                    process.stdin.close()
+                except BrokenPipeError:
+                    # It says itself why it takes no more.
+                    with contextlib.suppress(BrokenPipeError):
+                        process.stdin.close()
+                except BaseException:
+                    process.kill()
+                    raise
+            if process.returncode != 0:
+                errors.seek(0)
+                said = errors.read().decode("utf-8", "replace")
+                raise runtime_failure("podman", "podman cannot load the image", said, where=tag)

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from wfx.testing.runtimes import podman_storage
+
+__all__ = ["podman_storage"]

@@ -1,0 +1,110 @@
+"""What is said when podman is not there, fails, or has no room; and what its wrapper does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from wfx.containers import FactoryContext, wrapper_script
+from wfx.errors import ContainerError, IntegrityError
+from wfx.testing.containers import tools_image
+from wfx_podman import PodmanFactory
+
+INFO = {
+    "host": {"arch": "amd64", "os": "linux", "security": {"rootless": True}},
+    "store": {"graphRoot": "/home/ann/.local/share/containers/storage", "runRoot": "/run/user/7/containers"},
+    "version": {"Version": "5.1.0"},
+}
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A podman that says what its file says."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    path = folder / "podman"
+    path.write_text('#!/bin/sh\ncat >/dev/null </dev/null\n. "$(dirname "$0")/does"\n')
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    (folder / "info.json").write_text(json.dumps(INFO))
+    return folder / "does"
+
+
+def test_what_it_says_of_itself_is_read(fake: Path) -> None:
+    fake.write_text('cat "$(dirname "$0")/info.json"')
+    found = PodmanFactory().available()
+    assert (found.version, found.rootless, found.platforms) == ("5.1.0", True, ("linux/amd64",))
+    access = PodmanFactory().access("r1")
+    assert access.environment["XDG_DATA_HOME"] == "/home/ann/.local/share"
+    assert Path("/run/user/7/containers") in access.writable
+    assert "--userns=keep-id" not in access.wrapper
+
+
+def test_a_program_that_fails_is_a_problem_and_no_exception(fake: Path) -> None:
+    fake.write_text("echo 'Error: permission denied: /run/x' >&2; exit 125")
+    found = PodmanFactory().available()
+    assert not found.usable
+    assert "permission denied" in found.problem
+    assert "may use podman" in found.remedy
+
+
+def test_a_program_that_talks_nonsense_is_a_problem_and_no_exception(fake: Path) -> None:
+    fake.write_text("echo 'hello'")
+    assert not PodmanFactory().available().usable
+
+
+def test_a_full_disk_says_what_to_do(fake: Path, tmp_path: Path) -> None:
+    fake.write_text(
+        'case $1 in image) echo "Error: wfx: image not known" >&2; exit 125;;\n'
+        'load) head -c 100000 >/dev/null; echo "Error: writing blob: no space left on device" >&2; exit 125;; esac'
+    )
+    layout = tools_image().write_layout(tmp_path / "layout")
+    with pytest.raises(ContainerError, match="free some space") as caught:
+        PodmanFactory().load(layout, "wfx/tools:1", tools_image().digest)
+    assert caught.value.exit_code == 7
+    assert "wfx/tools:1" in str(caught.value)
+
+
+def test_an_image_that_became_another_is_refused(fake: Path, tmp_path: Path) -> None:
+    fake.write_text(f"echo '{json.dumps([{'Id': 'ff' * 32, 'RepoTags': []}])}'")
+    layout = tools_image().write_layout(tmp_path / "layout")
+    with pytest.raises(IntegrityError):
+        PodmanFactory().load(layout, "wfx/tools:1", tools_image().digest)
+
+
+def test_the_program_is_a_setting(tmp_path: Path) -> None:
+    found = PodmanFactory(FactoryContext(settings={"program": str(tmp_path / "none")})).available()
+    assert str(tmp_path / "none") in found.problem
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("given", "called"),
+    [
+        (["run", "--rm", "--userns=keep-id", "x", "a b", "*"], ["run", "--label", "wfx.run=r 1", "--pull=never", "--rm", "x", "a b", "*"]),
+        (["create", "x"], ["create", "--label", "wfx.run=r 1", "--pull=never", "x"]),
+        (["container", "run", "x"], ["run", "--label", "wfx.run=r 1", "--pull=never", "x"]),
+        (["ps", "-q"], ["ps", "-q"]), ([], []), (["inspect", ""], ["inspect", ""]),
+    ],
+)  # fmt: skip
+def test_the_wrapper_changes_what_starts_and_nothing_else(tmp_path: Path, given: list[str], called: list[str]) -> None:
+    real = tmp_path / "real one"
+    real.write_text('#!/bin/sh\nfor x; do printf "%s\\n" "$x"; done\necho "$MARK" >&2\n')
+    real.chmod(0o755)
+    wrapper = tmp_path / "podman"
+    wrapper.write_text(
+        wrapper_script(
+            "podman",
+            str(real),
+            ("--label", "wfx.run=r 1", "--pull=never"),
+            drop=("--userns=keep-id",),
+            environment={"MARK": "a 'b'"},
+        )
+    )
+    wrapper.chmod(0o755)
+    done = subprocess.run([wrapper, *given], capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+    assert done.stdout.split("\n")[:-1] == called
+    assert done.stderr.strip() == "a 'b'"
