@@ -218,6 +218,9 @@ def test_the_cores_wheel_has_its_data(built: Path) -> None:
         names = wheel.namelist()
     assert "wfx/schemas/definition.schema.json" in names
     assert "wfx/supervisor.py" in names
+    for kind in ("fetcher", "container_factory", "engine", "exporter"):
+        assert any(name.startswith(f"wfx/templates/{kind}/src/") for name in names)
+    assert "wfx/templates/common/.github/workflows/test.yml.tmpl" in names
 
 
 @pytest.mark.real
@@ -240,6 +243,8 @@ def test_core_alone_says_what_to_install(base: Path, tmp_path: Path) -> None:
     env = outside(WFX_HOME=str(tmp_path / "home"))
     assert run(wfx, "--version", env=env).stdout == f"wfx {CORE.version}\n"
     assert json.loads(run(wfx, "plugins", "list", "--json", env=env).stdout) == {"plugins": []}
+    run(wfx, "plugins", "new", "engine", "labsteps", "--into", tmp_path / "new", env=env)
+    assert (tmp_path / "new" / "tests" / "test_wfx_labsteps.py").is_file()
     (tmp_path / "wf.cwl").write_text("cwlVersion: v1.2\nclass: Workflow\ninputs: []\noutputs: []\nsteps: []\n")
     done = subprocess.run([wfx, "run", tmp_path / "wf.cwl"], capture_output=True, text=True, env=env, check=False)
     assert done.returncode in (3, 6)
@@ -265,12 +270,14 @@ def test_core_and_one_plugin_alone_pass_its_tests(member: Member, base: Path, bu
     checked = json.loads(run(python, "-m", "wfx", "plugins", "check", member.name, "--json", env=env).stdout)
     assert checked["ok"]
     assert checked["findings"]
-    if not (member.folder / "tests").is_dir():
+    # Tests run as whoever has the sdist would run them, beside its pyproject.toml, and without the sources.
+    [unpacked] = (built / "unpacked").glob(f"{normal_name(member.name).replace('-', '_')}-*")
+    if not (unpacked / "tests").is_dir():
         return
-    tests = tmp_path / "alone" / "tests"
-    shutil.copytree(member.folder / "tests", tests, ignore=shutil.ignore_patterns("__pycache__"))
-    (tests.parent / "pytest.ini").write_text(INI)
+    alone = tmp_path / "alone"
+    shutil.copytree(unpacked, alone, ignore=shutil.ignore_patterns("src", "__pycache__"))
+    (alone / "pytest.ini").write_text(INI)
     done = subprocess.run(
-        [python, "-m", "pytest", "tests"], cwd=tests.parent, env=env, capture_output=True, text=True, check=False
+        [python, "-m", "pytest", "tests"], cwd=alone, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode in (0, NO_TESTS), done.stdout[-6000:] + done.stderr[-2000:]
