@@ -3,7 +3,12 @@ import json
 import bagit
 import pytest
 from wfx.errors import DefinitionError, MachineError
+from wfx.testing import ExporterContract
 from wfx_bag import BagExporter
+
+
+class TestBag(ExporterContract):
+    exporter = BagExporter
 
 
 @pytest.fixture
