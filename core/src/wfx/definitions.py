@@ -147,6 +147,7 @@ def load_definition(data: bytes, name: str, base: Reference, session: Session) -
         engine=str(value.get("engine", "")),
         containers=_runtimes(
             value.get("containers") or [],  # type: ignore[arg-type]
+            session,
             lambda index: document.where(("containers", index)),
         ),
         options={key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in options.items()},
@@ -161,13 +162,15 @@ def _reference(document: LoadedDocument, key: str, base: Reference) -> Reference
         raise DefinitionError(error.what, where=document.where((key,)), why=error.why, remedy=error.remedy) from error
 
 
-def _runtimes(names: Sequence[str], where: Callable[[int], str]) -> tuple[str, ...]:
+def _runtimes(names: Sequence[str], session: Session, where: Callable[[int], str]) -> tuple[str, ...]:
+    # Ours are known whether they are installed or not; others' are what their plugins say.
+    known = list(dict.fromkeys([*RUNTIMES, *session.plugins.keys("container-factory")]))
     for index, name in enumerate(names):
-        if name not in RUNTIMES:
-            near = difflib.get_close_matches(str(name), RUNTIMES, n=1)
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
             raise DefinitionError(
                 f"'{name}' is no container runtime", where=where(index),
-                remedy=f"did you mean '{near[0]}'?" if near else f"choose of {', '.join(RUNTIMES)}",
+                remedy=f"did you mean '{near[0]}'?" if near else f"choose of {', '.join(known)}",
             )  # fmt: skip
     return tuple(names)
 
@@ -232,7 +235,7 @@ def from_command_line(
     if containers is not None:
         with _said_on_the_command_line():
             runtimes = _runtimes(
-                [part.strip() for part in containers.split(",") if part.strip()], lambda index: "--containers"
+                [part.strip() for part in containers.split(",") if part.strip()], session, lambda index: "--containers"
             )
     return dataclasses.replace(
         definition,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from wfx.containers import FactoryContext
 from wfx.errors import PluginError, UnknownKey, WfxError
 from wfx.installed import CORE, KINDS, Provider
 from wfx.plugins import PluginManager
@@ -149,7 +150,8 @@ def _try(manager: PluginManager, provider: Provider, settings: Callable[[str], M
             version = cls(_Bare(settings(f"engine.{cls.keys[0]}"))).version()
             return _finding(provider, "ok", f"{cls.capabilities.name} {version} ({provider})")
         if provider.kind == "container-factory":
-            answer = cls().available()
+            context = FactoryContext(settings=settings(f"container.{provider.key}"))
+            answer = cls(context).available()
             if not answer.version:
                 return _finding(provider, "note", f"{answer.problem} ({provider})", answer.remedy)
             return _finding(provider, "ok", f"{provider.key} {answer.version} ({provider})")
