@@ -173,7 +173,8 @@ def recognise(
     for key, problem in broken.items():
         if not claims and key.split(".")[0] == suffix:
             raise problem
-        log.warning("the engine %s could not be asked: %s", key, problem)
+        # Not a warning: whoever runs another language has no use for it, and `wfx plugins doctor` tells.
+        log.info("the engine %s could not be asked: %s", key, problem)
     if not claims:
         known = "; ".join(
             [f"installed engines: {', '.join(keys) or 'none'}", *(f"{key} is broken: {p}" for key, p in broken.items())]

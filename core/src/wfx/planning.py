@@ -211,8 +211,10 @@ def _known(item: PlannedInput, session: Session) -> PlannedInput:
         path = item.reference.path
         hashed = session.store.hash_tree(path) if item.kind == "directory" else session.store.hash_file(path)
         return dataclasses.replace(item, known_sha256=hashed[0], known_size=hashed[1])
-    if session.plugins.fetcher(item.reference).own_network:
-        item = dataclasses.replace(item, own_network=str(session.plugins.fetcher_provider(item.reference) or ""))
+    provider = session.plugins.fetcher_provider(item.reference)
+    # Without a plugin for it the store may still have it.
+    if provider is not None and session.plugins.fetcher(item.reference).own_network:
+        item = dataclasses.replace(item, own_network=str(provider))
     known = session.store.known(item.reference)
     if known is None:
         return item
