@@ -52,7 +52,7 @@ SETTINGS = (
     Setting("crate.description", str, "", "Description of the crates; by default it is made from the workflow's."),
     Setting("sandbox", str, "auto", "Whether engines run under bubblewrap.", ("auto", "require", "none")),
     Setting("trust", list, [], "Workflows from elsewhere whose reference begins so run without a sandbox too."),
-    Setting("containers", list, ["none"], "Container runtimes, in order of preference."),
+    Setting("containers", list, [], "Container runtimes, in order of preference, or none; empty is any that is there."),
     Setting("run.directory", str, "wfx-runs", "Folder for run directories that are not named with -o."),
     Setting("run.cores", int, 0, "Cores that a run may use; 0 is all."),
     Setting("run.memory", str, "", "Memory that a run may use (8GB); empty is all."),

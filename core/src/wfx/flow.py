@@ -5,6 +5,7 @@ Each arrow is a function of its own stage's module; here they are put in order, 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from wfx import closures, planning, running, staging
+from wfx import closures, planning, running, runtimes, staging
 from wfx.closures import Closure
 from wfx.definitions import Definition, inputs_as_given
 from wfx.engines import Description, Engine, StepEvent
 from wfx.errors import IntegrityError, UsageError, WfxError
-from wfx.exporting import Exporter
 from wfx.fetching import Fetched
 from wfx.planning import Plan
 from wfx.processes import EngineHost
@@ -26,11 +26,14 @@ from wfx.references import Reference
 from wfx.rundirs import RunDirectory
 from wfx.running import RunRecord
 from wfx.runs import Register
+from wfx.runtimes import Runtime
 from wfx.sandbox import Sandbox, needs_trust
 from wfx.session import Session
 from wfx.staging import Lock, StagedRun
 from wfx.values import JsonValue, Values
 from wfx.valuetypes import map_files
+
+logger = logging.getLogger(__name__)
 
 
 class Reporter(Protocol):
@@ -42,6 +45,9 @@ class Reporter(Protocol):
     def step(self, event: StepEvent) -> None:
         """A step began or ended."""
 
+    def warn(self, text: str) -> None:
+        """Something that the user should know, though it goes on."""
+
 
 class Silent:
     """Tells nothing."""
@@ -50,6 +56,9 @@ class Silent:
         """Ignore it."""
 
     def step(self, event: StepEvent) -> None:
+        """Ignore it."""
+
+    def warn(self, text: str) -> None:
         """Ignore it."""
 
 
@@ -127,25 +136,32 @@ def execute(path: Path, session: Session, options: Options | None = None, report
             sandboxed=sandbox.active, workflow_is_local=local, trusted=_trusted(plan.workflow.pinned, options, session)
         )
         engine_class = session.plugins.engine(plan.description.engine)
-        engine = engine_class(_host(directory, engine_class, sandbox, plan.workflow.aliases, session))
-        stack.callback(engine.close)
-        return _execute(directory, plan, lock, engine, sandbox, session, options, reporter or Silent())
+        return _execute(directory, plan, lock, engine_class, None, sandbox, session, options, reporter or Silent())
 
 
 def _execute(
-    directory: RunDirectory, plan: Plan, lock: Lock, engine: Engine, sandbox: Sandbox, session: Session,
-    options: Options, reporter: Reporter,
+    directory: RunDirectory, plan: Plan, lock: Lock, engine_class: type[Engine], engine: Engine | None,
+    sandbox: Sandbox, session: Session, options: Options, reporter: Reporter, exporter: _Exporter | None = None,
 ) -> Outcome:  # fmt: skip
-    """Run it, describe it, register it."""
-    exporter = _exporter(session)
+    """Run it, describe it, register it. `engine` is the one that has described it, which knows of no runtime."""
+    exporter = exporter or _Exporter(session)
     if directory.state.attempts:
         # What an earlier attempt has published is published again by this one.
         directory.clear("outputs")
         directory.clear("logs")
-    digests = {item.sha256 for item in lock.items} | {item.sha256 for item in plan.workflow.documents}
+    digests = {item.sha256 for item in lock.items} | {image.sha256 for image in lock.images}
+    digests |= {document.sha256 for document in plan.workflow.documents}
     Register(session.directories.state).enter(directory, str(plan.workflow.reference), digests)
+    runtime = None
+    if lock.images:
+        reporter.phase(f"loading {len(lock.images)} container images into {plan.containers[0]}")
+        runtime = runtimes.load(plan.containers[0], lock.images, directory, session)
+    if engine is None or runtime is not None:
+        if engine is not None:
+            engine.close()
+        engine = engine_class(_host(directory, engine_class, sandbox, plan.workflow.aliases, session, runtime))
     reporter.phase(f"running {plan.name} with {engine.capabilities.name} {plan.description.engine_version}")
-    staged = StagedRun(directory.path, plan, lock)
+    staged = StagedRun(directory.path, plan, lock, runtime=runtime)
     try:
         record = running.execute(
             directory, staged, engine, config=session.config, sandbox=sandbox.describe(),
@@ -154,12 +170,12 @@ def _execute(
     except WfxError:
         # Whatever ended it, the directory is left as a crate that says so.
         if directory.has("record"):
-            _describe(directory, directory.load("record", RunRecord), exporter)
+            exporter.describe(directory.load("record", RunRecord), directory)
         raise
     finally:
         engine.close()
     reporter.phase("describing the run as a crate")
-    _describe(directory, record, exporter)
+    exporter.describe(record, directory)
     if session.store.check_linked(item.sha256 for item in lock.items if item.kind == "file"):
         raise IntegrityError(
             "the run changed its inputs", where=str(directory.path), why="they have been set aside in the store"
@@ -167,16 +183,25 @@ def _execute(
     return Outcome(directory.path, directory.state.run, plan, lock, record)
 
 
-def _exporter(session: Session) -> Exporter:
-    """Return the exporter of crates, which gets ready while the engine works."""
-    exporter = session.plugins.exporter("ro-crate")()
-    threading.Thread(target=exporter.prepare, name="exporter", daemon=True).start()
-    return exporter
+class _Exporter:
+    """The exporter of crates, which gets ready while the engine works."""
 
+    def __init__(self, session: Session) -> None:
+        self._exporter = session.plugins.exporter("ro-crate")()
+        self._thread = threading.Thread(target=self._prepare, name="exporter", daemon=True)
+        self._thread.start()
 
-def _describe(directory: RunDirectory, record: RunRecord, exporter: Exporter) -> None:
-    exporter.describe(record, directory.path)
-    directory.journal.append({"event": "described"})
+    def _prepare(self) -> None:
+        try:
+            self._exporter.prepare()
+        except Exception as error:  # noqa: BLE001 (a plugin's; it will fail again where somebody waits for it)
+            logger.debug("the exporter is not ready: %s", error)
+
+    def describe(self, record: RunRecord, directory: RunDirectory) -> None:
+        """Write the crate's metadata. Two threads must not import one package at a time, so the first is waited for."""
+        self._thread.join()
+        self._exporter.describe(record, directory.path)
+        directory.journal.append({"event": "described"})
 
 
 def _finished(directory: RunDirectory, plan: Plan, lock: Lock, options: Options) -> Outcome | None:
@@ -226,6 +251,7 @@ class _Work:
         self.sandbox = Sandbox.choose(session.config.get_str("sandbox"))
         self.directory: RunDirectory | None = None
         self.engine: Engine | None = None
+        self.exporter: _Exporter | None = None
         self.closure: Closure
         self.description: Description
 
@@ -278,7 +304,7 @@ class _Work:
             self.engine = closure.engine(host)
             self.stack.callback(self.engine.close)
             if not self.options.stage_only:
-                _exporter(self.session)
+                self.exporter = _Exporter(self.session)
             return self.engine.describe(closure.entry, closure.fragment)
         settings = _settings(closure.engine, self.session)
         aside = EngineHost.in_folder(
@@ -295,9 +321,14 @@ class _Work:
         """Resolve the inputs; everything about them is checked before anything is fetched."""
         engine = self.engine or self._bare_engine()
         values = self.definition.values(self.description, engine)
+        runtime, without = runtimes.choose(
+            self.description, self.definition.containers, self.closure.engine, self.session
+        )
+        images = () if runtime == runtimes.NONE else runtimes.pin(self.description, self.session, probe=probe)
+        warnings = [f"it runs without the containers that it suggests: {without}"] if without else []
         return planning.make_plan(
             self.closure, self.description, values, engine, self.session, name=self.name, request=self.request,
-            containers=self.definition.containers or ("none",), options=dict(self.definition.options), probe=probe,
+            containers=(runtime,), images=images, warnings=warnings, options=dict(self.definition.options), probe=probe,
         )  # fmt: skip
 
     # -- to the end
@@ -312,21 +343,30 @@ class _Work:
             self._stage(directory, plan, lock, fetched)
         if self.options.stage_only:
             return Outcome(directory.path, directory.state.run, plan, lock)
-        engine = self.engine
-        if engine is None:
-            host = _host(directory, self.closure.engine, self.sandbox, self.closure.aliases, self.session)
-            engine = self.closure.engine(host)
-            self.stack.callback(engine.close)
-        return _execute(directory, plan, lock, engine, self.sandbox, self.session, self.options, self.reporter)
+        return _execute(
+            directory,
+            plan,
+            lock,
+            self.closure.engine,
+            self.engine,
+            self.sandbox,
+            self.session,
+            self.options,
+            self.reporter,
+        )
 
     def _fetch(self) -> tuple[RunDirectory, Plan, Lock, list[Fetched]]:
         """Bring everything into the store, and take the run's directory."""
         try:
             self.describe(claim=True)
             plan = self.plan(probe=False)
+            for warning in plan.warnings:
+                self.reporter.warn(warning)
             self.reporter.phase(f"fetching {len(plan.files)} inputs" if plan.files else "no files to fetch")
             fetched = staging.fetch_inputs(plan, self.session)
-            lock = staging.make_lock(plan, fetched)
+            if plan.images:
+                self.reporter.phase(f"fetching {len(plan.images)} container images")
+            lock = staging.make_lock(plan, fetched, runtimes.fetch(plan.images, self.session))
             directory = self.directory or self._claim_existing(lock)
             self.directory = directory
             return directory, plan, lock, fetched
@@ -407,9 +447,11 @@ def _settings(engine: type[Engine], session: Session) -> dict[str, JsonValue]:
 
 
 def _host(
-    directory: RunDirectory, engine: type[Engine], sandbox: Sandbox, aliases: Mapping[str, str], session: Session
-) -> EngineHost:
-    return EngineHost.for_run(directory, sandbox=sandbox, settings=_settings(engine, session), aliases=aliases)
+    directory: RunDirectory, engine: type[Engine], sandbox: Sandbox, aliases: Mapping[str, str], session: Session,
+    runtime: Runtime | None = None,
+) -> EngineHost:  # fmt: skip
+    settings = _settings(engine, session)
+    return EngineHost.for_run(directory, sandbox=sandbox, settings=settings, aliases=aliases, runtime=runtime)
 
 
 def _trusted(reference: Reference, options: Options, session: Session) -> bool:

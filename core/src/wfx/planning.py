@@ -88,8 +88,14 @@ class PlannedImage:
     image: str
     """As the workflow writes it."""
     digest: str
+    """Of this platform's manifest, `sha256:…`."""
     size: int | None = None
+    """Bytes of its compressed layers and manifests."""
     platform: str = ""
+    pinned: Reference | None = None
+    """The reference by digest."""
+    label: str = ""
+    """The tag that the workflow names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,9 @@ class Plan:
     files: tuple[PlannedInput, ...] = ()
     images: tuple[PlannedImage, ...] = ()
     containers: tuple[str, ...] = ("none",)
-    """Runtimes in the user's order."""
+    """The runtime that serves it."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know before it runs."""
     options: dict[str, str] = field(default_factory=dict)
     """Options of the engine that can change a result."""
     request: str = ""
@@ -170,6 +178,8 @@ def make_plan(
     name: str,
     request: str,
     containers: Sequence[str] = ("none",),
+    images: Sequence[PlannedImage] = (),
+    warnings: Sequence[str] = (),
     options: dict[str, str] | None = None,
     probe: bool = False,
 ) -> Plan:
@@ -196,12 +206,14 @@ def make_plan(
         description=description,
         inputs=bound,
         files=files,
+        images=tuple(images),
         containers=tuple(containers),
+        warnings=tuple(warnings),
         options=dict(options or {}),
         request=request,
         created=now(),
         wfx=__version__,
-        plugins=_distributions(closure, files, session),
+        plugins=_distributions(closure, files, session, images, containers),
     )
 
 
@@ -239,7 +251,10 @@ def _probe(item: PlannedInput, session: Session) -> PlannedInput:
     )
 
 
-def _distributions(closure: Closure, files: Sequence[PlannedInput], session: Session) -> dict[str, str]:
+def _distributions(
+    closure: Closure, files: Sequence[PlannedInput], session: Session, images: Sequence[PlannedImage],
+    containers: Sequence[str],
+) -> dict[str, str]:  # fmt: skip
     providers = [session.plugins.provider("engine", closure.recognition.engine)]
     # A host's own plugin may serve some references of a scheme: one of each host is looked at, not each of thousands.
     places = {(item.scheme, item.host): item for item in (closure.reference, *(item.reference for item in files))}

@@ -16,12 +16,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wfx.errors import EngineError, MachineError
 from wfx.redaction import redact
 from wfx.rundirs import RunDirectory
 from wfx.sandbox import Sandbox
 from wfx.values import JsonValue
+
+if TYPE_CHECKING:
+    from wfx.runtimes import Runtime
 
 LONGEST_LINE = 64 << 20
 # An engine that reads the end of its input goes by itself within this; then it is asked with SIGTERM, then killed.
@@ -322,6 +326,8 @@ class EngineHost:
     """More that it may read: an engine that is installed elsewhere."""
     cleaning: tuple[tuple[str, ...], ...] = ()
     """Commands for the supervisor's end."""
+    runtime: Runtime | None = None
+    """The container runtime that the engine may drive."""
     name: str = "the engine"
     channels: list[EngineChannel] = field(default_factory=list)
 
@@ -329,14 +335,14 @@ class EngineHost:
     def for_run(
         cls, directory: RunDirectory, sandbox: Sandbox, settings: Mapping[str, JsonValue] | None = None,
         aliases: Mapping[str, str] | None = None, *, name: str = "the engine", needs: Sequence[str] = (),
-        readable: Sequence[Path] = (), cleaning: Sequence[Sequence[str]] = (),
+        readable: Sequence[Path] = (), cleaning: Sequence[Sequence[str]] = (), runtime: Runtime | None = None,
     ) -> EngineHost:  # fmt: skip
         """Serve an engine in a run directory: inputs and workflow are read-only to it, the rest writable."""
         return cls(
             settings=settings or {}, tree=directory.workflow, aliases=aliases or {}, state=directory.engine_state,
             logs=directory.logs, sandbox=sandbox, root=directory.path, name=name, run=directory, needs=tuple(needs),
             read_only=(directory.workflow, directory.inputs), readable=tuple(readable),
-            cleaning=tuple(tuple(command) for command in cleaning),
+            cleaning=tuple(tuple(command) for command in cleaning), runtime=runtime,
         )  # fmt: skip
 
     @classmethod
@@ -360,13 +366,20 @@ class EngineHost:
 
         It begins in the folder `state`. Close the channel, or the host, at the end.
         """
-        environment = clean_environment(self.state) | dict(env or {})
+        environment = clean_environment(self.state)
+        access = self.runtime.access if self.runtime is not None else None
+        if access is not None and self.runtime is not None:
+            environment |= access.environment
+            environment["PATH"] = os.pathsep.join([str(self._wrapper(self.runtime)), environment["PATH"]])
         wrapped = self.sandbox.wrap(
-            command, directory=self.root, cwd=self.state, read_only=self.read_only, readable=self.readable,
-            network=bool(self.needs),
+            command, directory=self.root, cwd=self.state, read_only=self.read_only,
+            readable=(*self.readable, *(access.readable if access else ())),
+            writable=access.writable if access else (), network=bool(self.needs),
+            containers=self.runtime is not None and self.runtime.nests,
         )  # fmt: skip
         order = Order(
-            command=tuple(wrapped), env=environment, cwd=self.state, cleaning=self.cleaning,
+            command=tuple(wrapped), env=environment | dict(env or {}), cwd=self.state,
+            cleaning=(*self.cleaning, *(access.cleaning if access else ())),
             journal=None if self.run is None else self.run.journal.path,
             lock_fd=None if self.run is None else self.run.lock_fd,
         )  # fmt: skip
@@ -375,6 +388,19 @@ class EngineHost:
         channel.hide((str(self.root), "."), *([(home, "~")] if len(home) > 1 else []))
         self.channels.append(channel)
         return channel
+
+    def _wrapper(self, runtime: Runtime) -> Path:
+        """Put the runtime's own script, which adds the run's label and refuses to pull, first on the engine's PATH."""
+        folder = self.state / "bin"
+        folder.mkdir(exist_ok=True)
+        for name in {runtime.name, Path(runtime.access.program).name}:
+            target = folder / name
+            if runtime.access.wrapper:
+                target.write_text(runtime.access.wrapper)
+                target.chmod(0o755)
+            else:
+                target.unlink(missing_ok=True)
+        return folder
 
     def close(self) -> None:
         """End every driver that is still there."""

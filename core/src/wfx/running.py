@@ -109,7 +109,8 @@ def execute(
     events: list[StepEvent] = []
 
     def take(told: StepEvent) -> None:
-        event = told
+        # A tool may say anything, a URL with a password too.
+        event = told = dataclasses.replace(told, error=redact(told.error)) if told.error else told
         if event.state == "cached" and event.id in earlier:
             # What counts is the real execution, in an earlier attempt: its times, its command, its resources.
             event = earlier[event.id]

@@ -75,22 +75,34 @@ class Sandbox:
         cwd: Path,
         read_only: Sequence[Path] = (),
         readable: Sequence[Path] = (),
+        writable: Sequence[Path] = (),
         network: bool = False,
+        containers: bool = False,
     ) -> list[str]:
         """Return the command line that runs `command` in the sandbox; the command itself where there is none.
 
-        `directory` is writable at its own path, `read_only` lie below it, `readable` anywhere.
+        `directory` is writable at its own path, `read_only` lie below it, `readable` and `writable` anywhere. With
+        `containers` the command starts containers of its own, which takes rights and more of the system than tools get;
+        what it runs in them is confined by them.
         """
         if not self.active:
             return list(command)
-        arguments = [self.program, *NAMESPACES, *([] if network else ["--unshare-net"]), *_capabilities()]
-        arguments += [*_system(), "--proc", "/proc", "--dev", "/dev"]
+        arguments = [self.program, *NAMESPACES, *([] if network else ["--unshare-net"])]
+        if containers:
+            arguments += ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc", *_private_etc()]
+            arguments += ["--bind-try", "/sys/fs/cgroup", "/sys/fs/cgroup"]
+            home = Path("~").expanduser()
+            arguments += ["--tmpfs", str(home)] if len(home.parts) > 1 and home.is_dir() else []
+        else:
+            arguments += [*_capabilities(), *_system(), "--proc", "/proc", "--dev", "/dev"]
         for folder in ("/tmp", "/var/tmp", "/run"):  # noqa: S108 (they are new and empty in there)
             arguments += ["--tmpfs", folder]
         if network:
             arguments += _name_service()
         for path in _without_nested([*_interpreter(), *_of_command(command[0]), *_search_path(), *readable]):
             arguments += ["--ro-bind-try", str(path), str(path)]
+        for path in writable:
+            arguments += ["--bind", str(path), str(path)]
         arguments += ["--bind", str(directory), str(directory)]
         for path in read_only:
             arguments += ["--ro-bind", str(path), str(path)]

@@ -17,6 +17,7 @@ from wfx.records import digest
 from wfx.references import Reference
 
 if TYPE_CHECKING:
+    from wfx.runtimes import Runtime
     from wfx.session import Session
     from wfx.store import Store
 
@@ -43,6 +44,21 @@ class Locked:
 
 
 @dataclass(frozen=True, slots=True)
+class StagedImage:
+    """A container image in the store, and proof of what it is."""
+
+    image: str
+    """As the workflow writes it."""
+    digest: str
+    """Of the manifest, `sha256:…`."""
+    sha256: str
+    """Of its layout's manifest in the store (`wfx.store`)."""
+    size: int
+    pinned: Reference | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
     """What staging adds to the plan."""
 
@@ -51,6 +67,7 @@ class Lock:
     result; times, hosts and mirrors stay out of it."""
     items: tuple[Locked, ...]
     """The inputs; the workflow's documents stand in the plan with their digests."""
+    images: tuple[StagedImage, ...] = ()
     schema: int = SCHEMA
 
 
@@ -63,6 +80,8 @@ class StagedRun:
     lock: Lock
     needs: tuple[str, ...] = ()
     """Origins that the run itself must still reach: none for an engine of this machine."""
+    runtime: Runtime | None = None
+    """The container runtime with the images, where the plan has any."""
 
 
 # Options that say how much of the machine to use; the same result comes of any of them.
@@ -85,8 +104,12 @@ def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[
     return fetched
 
 
-def make_lock(plan: Plan, fetched: Sequence[Fetched]) -> Lock:
+def make_lock(plan: Plan, fetched: Sequence[Fetched], images: Sequence[Fetched] = ()) -> Lock:
     """Write down the digest of everything, and the identity that follows from it."""
+    layouts = tuple(
+        StagedImage(image.image, image.digest, answer.sha256, answer.size, image.pinned, image.label)
+        for image, answer in zip(plan.images, images, strict=True)
+    )
     items = tuple(
         Locked(
             path=item.path,
@@ -102,7 +125,7 @@ def make_lock(plan: Plan, fetched: Sequence[Fetched]) -> Lock:
         )
         for item, answer in zip(plan.files, fetched, strict=True)
     )
-    return Lock(identity_of(plan, {item.path: item.sha256 for item in items}), items)
+    return Lock(identity_of(plan, {item.path: item.sha256 for item in items}), items, layouts)
 
 
 def identity_of(plan: Plan, digests: Mapping[str, str]) -> str:

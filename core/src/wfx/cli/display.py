@@ -92,6 +92,11 @@ class Display:
                 self._print(line if self._live_wanted else f"step {line[2:]}")
             self._refresh()
 
+    def warn(self, text: str) -> None:
+        """Say what the user should know, though it goes on."""
+        if self.level >= NORMAL:
+            self._print(f"warning: {text}")
+
     # -- fetching
 
     def start(self, total_items: int, total_bytes: int | None) -> None:

@@ -34,7 +34,10 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         for step in description.steps
     ]
     yield f"steps      {', '.join(steps) or 'one tool'}"
-    for image in description.images:
+    for pinned in plan.images:
+        much = show_size(pinned.size) if pinned.size is not None else "size unknown"
+        yield f"image      {pinned.image}  {much}  {pinned.digest}  for {plan.containers[0]}"
+    for image in () if plan.images else description.images:
         yield f"image      {image.image} for {image.tool}{'' if image.required else ' (a hint)'}"
     known = sum(item.known_size or item.expected.size or 0 for item in plan.files)
     unknown = sum(1 for item in plan.files if item.known_size is None and item.expected.size is None)
@@ -49,6 +52,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield f"  {item.path}  {shown}  {known_as}  {reference_text(item.reference)}"
     if len(plan.files) > MOST:
         yield f"  and {len(plan.files) - MOST} more"
+    for warning in plan.warnings:
+        yield f"warning    {warning}"
     hosts = sorted({item.host for item in plan.files if item.host})
     if hosts:
         yield f"hosts      {', '.join(hosts)}"

@@ -328,8 +328,8 @@ class Store:
             raise IntegrityError("it is no longer in the store", where=sha256, remedy="run again, it will be fetched")
         return place(source, target, link=link)
 
-    def place_tree(self, sha256: str, target: Path) -> None:
-        """Write a stored tree to the folder `target`, which is made."""
+    def place_tree(self, sha256: str, target: Path, *, link: bool = False) -> None:
+        """Write a stored tree to the folder `target`, which is made; `link` as for `place`."""
         target.mkdir(parents=True, exist_ok=True)
         made: set[Path] = {target}
         links = []
@@ -342,12 +342,12 @@ class Store:
             if entry.link:
                 links.append((path, entry.link))
             elif not entry.folder:
-                self.place(entry.sha256, path)
+                self.place(entry.sha256, path, link=link and not entry.executable)
                 if entry.executable:
                     os.chmod(path, 0o755)  # noqa: S103 (programs of a workflow)
         # Links come last, so that no file is written through one.
-        for path, link in links:
-            path.symlink_to(link)
+        for path, end in links:
+            path.symlink_to(end)
 
     def copy_file(self, source: Path, target: Path) -> None:
         """Copy a file that is not the store's; its bytes appear whole. Executable bits are kept."""
