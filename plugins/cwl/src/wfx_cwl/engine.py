@@ -29,6 +29,7 @@ from wfx_cwl import binding, documents
 
 if TYPE_CHECKING:
     from wfx.planning import Plan
+    from wfx.runtimes import Runtime
     from wfx.staging import StagedRun
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,10 @@ class CwltoolEngine(Engine):
 
     keys = (documents.KEY,)
     capabilities = EngineCapabilities(
-        language="cwl", name="cwltool", language_name="Common Workflow Language", containers=()
+        language="cwl",
+        name="cwltool",
+        language_name="Common Workflow Language",
+        containers=("docker", "podman", "singularity"),
     )
 
     def __init__(self, host: Host | None = None) -> None:
@@ -104,13 +108,14 @@ class CwltoolEngine(Engine):
         """See `Engine.run`."""
         assert self.host is not None
         plan = staged.plan
-        _go_without_images(plan)
+        if staged.runtime is None:
+            _go_without_images(plan)
         channel = self._open()
         channel.send({
             "do": "run", **self._workflow(plan.workflow.entry, plan.workflow.fragment), "job": plan.inputs,
             "root": str(staged.directory), "outputs": str(staged.directory / "outputs"),
             "logs": str(self.host.logs / "steps"), "cores": int(plan.options.get("cores") or 0),
-            "memory": int(plan.options.get("memory") or 0),
+            "memory": int(plan.options.get("memory") or 0), "containers": _containers(staged.runtime),
         })  # fmt: skip
         while True:
             answer = self._receive(channel)
@@ -177,6 +182,15 @@ def _go_without_images(plan: Plan) -> None:
     images = list(dict.fromkeys(need.image for need in plan.description.images))
     if images:
         logger.warning("tools run without containers; not used: %s", ", ".join(images))
+
+
+def _containers(runtime: Runtime | None) -> JsonValue:
+    if runtime is None:
+        return None
+    images: dict[str, JsonValue] = {
+        name: {"name": image.name, "digest": image.digest} for name, image in runtime.images.items()
+    }
+    return {"runtime": runtime.name, "images": images}
 
 
 def _command(entry: str, fragment: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from .channel import tell
+from .images import Images
 from .names import now, path_of, short, text_of
 
 if TYPE_CHECKING:
@@ -69,10 +70,12 @@ class Execution:
 
     def measured(self, usage: Any, seconds: float) -> None:
         """Keep what the operating system says of the process and its children."""
-        resources = {
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-            "wall_seconds": round(seconds, 3),
-        }
+        resources = {"wall_seconds": round(seconds, 3)}
+        if "image" in self.fields:
+            # The process is the runtime's client: what the tool itself used is not known.
+            self.fields["resources"] = resources
+            return
+        resources["cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 3)
         # The child has begun as a copy of this process (vfork(2)), whose memory Linux counts as its own.
         if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
             resources["max_memory_bytes"] = float(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
@@ -103,6 +106,9 @@ class Recorder:
         self.failed: list[Execution] = []
         self.messages: list[str] = []
         self.describer: Describer | None = None
+        self.tools: list[Any] = []
+        """cwltool's objects of tools, which its own `visit` gives only as documents."""
+        self.images = Images(None)
         self._lock = threading.Lock()
 
     def begin(self, step: Any, parent: str, scope: str, index: list[int], siblings: set[str]) -> Execution:

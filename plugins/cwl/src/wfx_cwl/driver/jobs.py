@@ -85,6 +85,7 @@ def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
 
         def _prepare(self, job: Any, execution: Execution, context: Any, stack: contextlib.ExitStack) -> None:
             execution.fields["command"] = [recorder.clean(word) for word in as_given(job)]
+            execution.fields |= recorder.images.of(job)
             recorder.jobs[job.name] = execution
             assert recorder.logs is not None
             execution.log = recorder.logs / (execution.fields["id"] + ".log")

@@ -12,6 +12,7 @@ from typing import Any
 
 from .description import Describer
 from .events import TAIL, Execution, Recorder
+from .images import Images
 from .jobs import Listener, make_executor, measure_processes
 from .loading import Workflow
 from .names import aslist, uri_of
@@ -38,7 +39,9 @@ def run(workflow: Workflow, message: dict[str, Any]) -> dict[str, Any]:
         place.mkdir(parents=True, exist_ok=True)
     context = RuntimeContext()
     context.basedir = root
-    context.use_container = False
+    recorder.images = Images(message.get("containers"))
+    recorder.images.configure(context)
+    recorder.images.give(recorder.tools)
     context.tmpdir_prefix = f"{places['cwltool-tmp']}/"
     context.tmp_outdir_prefix = f"{places['cwltool-out']}/"
     if not updates_in_place(process):

@@ -27,7 +27,9 @@ def make_telling(recorder: Recorder, toolpath_object: Any, loading_context: Any)
     from cwltool.workflow import WorkflowStep, default_make_tool
 
     if toolpath_object.get("class") != "Workflow":
-        return default_make_tool(toolpath_object, loading_context)
+        tool = default_make_tool(toolpath_object, loading_context)
+        recorder.tools.append(tool)
+        return tool
 
     class TellingStep(WorkflowStep):  # type: ignore[misc]
         def __init__(self, *arguments: Any) -> None:
