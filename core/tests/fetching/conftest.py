@@ -20,7 +20,7 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FetchBench]:
-    monkeypatch.setattr("wfx.transfers.random.uniform", lambda low, high: 0.02)
+    monkeypatch.setattr("random.uniform", lambda low, high: 0.02)
     made = FetchBench(tmp_path)
     yield made
     made.close()

@@ -255,7 +255,7 @@ def test_a_full_disk_stops_cleanly_and_the_next_fetch_goes_on(
         return real(descriptor, data, offset)
 
     with monkeypatch.context() as patch:
-        patch.setattr("wfx.transfers.os.pwrite", full)
+        patch.setattr("os.pwrite", full)
         with pytest.raises(MachineError) as caught:
             bench.one(url)
     assert caught.value.exit_code == 9

@@ -7,27 +7,24 @@ the socket is read straight into the caller's buffer.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
-import email.utils
 import http.client
-import io
 import os
 import re
-import socket
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from wfx.errors import AccessDenied, FetchError, PolicyError, ReferenceNotFound
-from wfx.fetching import Body, Span
+from wfx.fetching import Span
 from wfx.net import AuthenticationNeeded, NetSettings, TemporaryFailure
-from wfx.net.addresses import Resolved, allowed_addresses
+from wfx.net.addresses import allowed_addresses, is_public, split_origin
+from wfx.net.bodies import HttpBody, HttpStream
+from wfx.net.connections import Connection, Response
 from wfx.net.credentials import Credential
+from wfx.net.headers import digests_of, file_name_of, latin_to_utf8, refuse_encoding, retry_after_of, validator_of
+from wfx.net.hops import Hop, refuse_private_name
 from wfx.redaction import redact, redact_uri
 
 if TYPE_CHECKING:
@@ -35,17 +32,13 @@ if TYPE_CHECKING:
 
     from wfx.net import Net
 
+__all__ = ["Client", "HttpBody"]
+
 IDLE_PER_ORIGIN = 32
 # A kept connection that the server may have closed meanwhile is not worth a try after this.
 IDLE_SECONDS = 20.0
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
-# What is left of a body that nobody wants is read up to this, to keep the connection.
-DRAIN = 64 * 1024
-DRAIN_SECONDS = 0.2
-LONGEST_CHUNK_LINE = 4096
-ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512", "sha": "sha1", "sha-1": "sha1", "md5": "md5"}
-STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 
 
 def _user_agent() -> str:
@@ -54,206 +47,13 @@ def _user_agent() -> str:
     return f"wfx/{__version__}"
 
 
-@dataclass(slots=True)
-class HttpBody(Body):
-    """A body with what only HTTP has."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    """Names in lower case; of repeated ones the last."""
-    url: str = ""
-    """Of the last hop, without secrets."""
-
-    def read(self, limit: int = 16 * 2**20) -> bytes:
-        """Read it all and close it. Raises FetchError above `limit` bytes."""
-        buffer, parts, size = memoryview(bytearray(65536)), [], 0
-        try:
-            while count := self.stream.readinto(buffer):
-                parts.append(bytes(buffer[:count]))
-                size += count
-                if size > limit:
-                    raise FetchError(f"the answer has more than {limit / 1e6:.0f} MB", where=self.url)
-        except OSError as error:
-            raise TemporaryFailure("the connection broke", where=self.url, why=str(error)) from error
-        finally:
-            self.stream.close()
-        return b"".join(parts)
-
-
-class _Timed(io.RawIOBase):
-    """A socket's raw stream that waits no longer than idle time, and, for a head, than its deadline."""
-
-    def __init__(self, raw: Any, sock: socket.socket, idle: float) -> None:
-        self._raw, self._sock, self._idle = raw, sock, idle
-        self.deadline: float | None = time.monotonic() + idle
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int | None:
-        too_long = f"no whole answer within {self._idle:g} s"
-        if self.deadline is not None:
-            rest = self.deadline - time.monotonic()
-            if rest <= 0:
-                raise TimeoutError(too_long)
-            self._sock.settimeout(min(rest, self._idle))
-        try:
-            return self._raw.readinto(buffer)  # type: ignore[no-any-return]
-        except TimeoutError as error:
-            late = self.deadline is not None and time.monotonic() >= self.deadline
-            raise TimeoutError(too_long if late else f"not a byte for {self._idle:g} s") from error
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    timed: _Timed
-
-    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        super().__init__(sock, *arguments, **options)
-        raw = self.fp.detach()
-        self.timed = _Timed(raw, sock, sock.gettimeout() or 60.0)
-        self.fp = io.BufferedReader(self.timed)
-
-    def head_is_read(self) -> None:
-        """From here on only idle time counts."""
-        self.timed.deadline = None
-        self.timed._sock.settimeout(self.timed._idle)  # noqa: SLF001 (the same module)
-
-
-class _Connection(http.client.HTTPConnection):
-    """A connection to one of the addresses that the policy allows."""
-
-    response_class = _Response
-
-    def __init__(self, hop: _Hop, client: Client, addresses: list[Resolved]) -> None:
-        super().__init__(hop.host, hop.port, timeout=client.settings.idle_timeout)
-        self._hop, self._client, self._addresses = hop, client, addresses
-        self.address = ""
-        self._connecting: socket.socket | None = None
-        self.idle_since = 0.0
-        self.served = 0
-        if hop.proxy and hop.scheme == "https":
-            self.set_tunnel(hop.host, hop.port, headers=hop.proxy_headers())
-
-    def connect(self) -> None:
-        settings = self._client.settings
-        problem: OSError | None = None
-        for family, address in self._addresses:
-            sock = self._connecting = socket.socket(family, socket.SOCK_STREAM)
-            sock.settimeout(settings.connect_timeout)
-            try:
-                sock.connect(address)
-            except OSError as error:
-                sock.close()
-                problem = error
-                continue
-            finally:
-                self._connecting = None
-            self.sock = sock
-            self.address = str(address[0])
-            break
-        else:
-            raise problem or OSError("no address")
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(settings.idle_timeout)
-        if self._hop.proxy and self._hop.scheme == "https":
-            self._tunnel()  # type: ignore[attr-defined]
-        if self._hop.scheme == "https":
-            self.sock = self._client.tls().wrap_socket(sock, server_hostname=self._hop.host)
-
-    def abort(self) -> None:
-        """End it from another thread."""
-        sock = self.sock or self._connecting
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-
-@dataclass(frozen=True, slots=True)
-class _Hop:
-    """One request's address, taken apart."""
-
-    scheme: str
-    host: str
-    port: int
-    target: str
-    """Path and query, as they go on the wire."""
-    user: str = ""
-    password: str = field(default="", repr=False)
-    proxy: str = ""
-
-    @property
-    def origin(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        standard = {"http": 80, "https": 443}[self.scheme]
-        return f"{self.scheme}://{host}" + ("" if self.port == standard else f":{self.port}")
-
-    @property
-    def url(self) -> str:
-        return self.origin + self.target
-
-    @classmethod
-    def parse(cls, url: str) -> _Hop:
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-            host = (
-                (parts.hostname or "").encode("idna").decode()
-                if not (parts.hostname or "").isascii()
-                else parts.hostname
-            )
-        except (ValueError, UnicodeError) as error:
-            raise FetchError("it is not a valid address", where=redact_uri(url), why=str(error)) from error
-        scheme = parts.scheme.lower()
-        if scheme not in ("http", "https"):
-            raise PolicyError(f"{scheme}: is no address of the web", where=redact_uri(url))
-        if not host:
-            raise FetchError("the address has no host", where=redact_uri(url))
-        # Everything that may not stand in a request line is escaped; what is escaped already stays.
-        target = quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe="/?:@!$&'()*+,;=%-._~[]")
-        return cls(
-            scheme, host, port or (443 if scheme == "https" else 80), target, unquote(parts.username or ""),
-            unquote(parts.password or ""), _proxy_for(scheme, host),
-        )  # fmt: skip
-
-    def proxy_headers(self) -> dict[str, str]:
-        parts = urlsplit(self.proxy)
-        if not parts.username:
-            return {}
-        redact.learn(unquote(parts.password or ""))
-        text = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        return {"Proxy-Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
-
-
-def _proxy_for(scheme: str, host: str) -> str:
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return ""
-    import urllib.request
-
-    proxies = urllib.request.getproxies_environment()
-    if urllib.request.proxy_bypass_environment(host, proxies):  # type: ignore[attr-defined]
-        return ""
-    proxy = proxies.get(scheme) or proxies.get("all") or ""
-    proxy = proxy if not proxy or "://" in proxy else f"http://{proxy}"
-    if proxy and not proxy.lower().startswith("http://"):
-        raise FetchError(
-            "a proxy is set that speaks no plain HTTP", where=redact_uri(proxy),
-            remedy=f"set {scheme}_proxy to an http:// one, or except {host} with no_proxy",
-        )  # fmt: skip
-    return proxy
-
-
 class Client:
     """Keeps connections open and sends requests over them; safe for several threads."""
 
     def __init__(self, settings: NetSettings) -> None:
         self.settings = settings
-        self._idle: dict[tuple[str, str], list[_Connection]] = {}
-        self._active: set[_Connection] = set()
+        self._idle: dict[tuple[str, str], list[Connection]] = {}
+        self._active: set[Connection] = set()
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
 
@@ -277,7 +77,7 @@ class Client:
         *, anonymous: bool = False,
     ) -> HttpBody:  # fmt: skip
         """Follow redirects to an answer; see `Net.http`."""
-        hop = first = _Hop.parse(url)
+        hop = first = Hop.parse(url)
         own_headers = dict(headers)
         known: set[str] = set()
         for count in range(self.settings.max_redirects + 1):
@@ -292,7 +92,7 @@ class Client:
                 return self._answer(net, hop, connection, response, span, bool(data) or method != "GET")
             self._finish(connection, response)
             try:
-                target = _Hop.parse(urljoin(hop.url, _latin_to_utf8(location)))
+                target = Hop.parse(urljoin(hop.url, latin_to_utf8(location)))
             except (PolicyError, FetchError) as error:
                 # The place that leads astray is what the user knows and can complain of.
                 raise type(error)(
@@ -311,7 +111,7 @@ class Client:
         raise FetchError(f"more than {self.settings.max_redirects} redirects", where=redact_uri(url))
 
     def _headers(
-        self, net: Net, hop: _Hop, first: _Hop, own: Mapping[str, str], span: Span | None, *, anonymous: bool
+        self, net: Net, hop: Hop, first: Hop, own: Mapping[str, str], span: Span | None, *, anonymous: bool
     ) -> dict[str, str]:
         # RFC 9110 §8.4.1: the bytes that were published, not a compressed form of them.
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _user_agent(), **own}
@@ -335,9 +135,9 @@ class Client:
     # -- connections
 
     def _send(
-        self, net: Net, hop: _Hop, headers: dict[str, str], method: str, data: bytes | None,
+        self, net: Net, hop: Hop, headers: dict[str, str], method: str, data: bytes | None,
         trusted: frozenset[str] | None, known: set[str],
-    ) -> tuple[_Connection, _Response]:  # fmt: skip
+    ) -> tuple[Connection, Response]:  # fmt: skip
         while True:
             connection, fresh = self._take(hop, trusted, known)
             target = hop.target
@@ -347,21 +147,21 @@ class Client:
             try:
                 connection.request(method, target, body=data, headers=headers)
                 response = connection.getresponse()
-                assert isinstance(response, _Response)
+                assert isinstance(response, Response)
                 response.head_is_read()
             except (OSError, http.client.HTTPException) as error:
-                self._drop(connection)
+                self.drop(connection)
                 broken = isinstance(error, (ConnectionError, http.client.RemoteDisconnected, http.client.BadStatusLine))
                 if not fresh and broken and method in ("GET", "HEAD"):
                     continue  # the server had closed it while it was idle
                 raise self._failure(error, hop) from error
             except BaseException:
-                self._drop(connection)
+                self.drop(connection)
                 raise
             net.journal(hop.origin, 1, 0)
             return connection, response
 
-    def _take(self, hop: _Hop, trusted: frozenset[str] | None, known: set[str]) -> tuple[_Connection, bool]:
+    def _take(self, hop: Hop, trusted: frozenset[str] | None, known: set[str]) -> tuple[Connection, bool]:
         key = (hop.origin, hop.proxy)
         with self._lock:
             idle = self._idle.get(key, [])
@@ -374,11 +174,9 @@ class Client:
                 connection.close()
         where = redact_uri(hop.url)
         if hop.proxy:
-            from wfx.net.addresses import split_origin
-
             if trusted is not None and hop.host not in trusted:
                 # The proxy does the name service; what is no public name is refused here at least.
-                _refuse_private_name(hop, self.settings, where)
+                refuse_private_name(hop, self.settings, where)
             proxy_host, proxy_port = split_origin(hop.proxy)
             addresses = allowed_addresses(
                 proxy_host, proxy_port or 3128, trusted=None, settings=self.settings, where=where
@@ -387,29 +185,31 @@ class Client:
             addresses = allowed_addresses(
                 hop.host, hop.port, trusted=trusted, settings=self.settings, where=where, known=known
             )
-        connection = _Connection(hop, self, addresses)
+        connection = Connection(hop, self, addresses)
         with self._lock:
             self._active.add(connection)
         return connection, True
 
-    def _give_back(self, connection: _Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose answer has been read for the next request."""
         with self._lock:
             self._active.discard(connection)
-            idle = self._idle.setdefault((connection._hop.origin, connection._hop.proxy), [])  # noqa: SLF001
+            idle = self._idle.setdefault((connection.hop.origin, connection.hop.proxy), [])
             if len(idle) < IDLE_PER_ORIGIN and connection.sock is not None:
                 connection.idle_since = time.monotonic()
                 idle.append(connection)
                 return
         connection.close()
 
-    def _drop(self, connection: _Connection) -> None:
+    def drop(self, connection: Connection) -> None:
+        """Close a connection that is of no more use."""
         with self._lock:
             self._active.discard(connection)
         connection.close()
 
-    def _finish(self, connection: _Connection, response: _Response) -> None:
+    def _finish(self, connection: Connection, response: Response) -> None:
         """Be done with an answer whose body nobody wants."""
-        stream = _Stream(self, connection, response)
+        stream = HttpStream(self, connection, response)
         stream.close()
 
     def cancel(self) -> None:
@@ -430,7 +230,7 @@ class Client:
     # -- answers
 
     def _answer(
-        self, net: Net, hop: _Hop, connection: _Connection, response: _Response, span: Span | None, is_call: bool
+        self, net: Net, hop: Hop, connection: Connection, response: Response, span: Span | None, is_call: bool
     ) -> HttpBody:
         status = response.status
         headers = {name.lower(): value for name, value in response.getheaders()}
@@ -442,7 +242,7 @@ class Client:
             text = self._beginning(connection, response)
             headers["www-authenticate"] = response.getheader("WWW-Authenticate", "")  # all of them, joined
             raise self._refusal(status, headers, text, hop)
-        stream = _Stream(self, connection, response, lambda size: net.journal(hop.origin, 0, size))
+        stream = HttpStream(self, connection, response, lambda size: net.journal(hop.origin, 0, size))
         try:
             return self._body(hop, response, headers, stream, span)
         except BaseException:
@@ -450,11 +250,11 @@ class Client:
             raise
 
     def _body(
-        self, hop: _Hop, response: _Response, headers: dict[str, str], stream: _Stream, span: Span | None
+        self, hop: Hop, response: Response, headers: dict[str, str], stream: HttpStream, span: Span | None
     ) -> HttpBody:
         where = redact_uri(hop.url)
-        name = _file_name(headers) or None
-        _refuse_encoding(headers, hop, name, where)
+        name = file_name_of(headers) or None
+        refuse_encoding(headers, hop.url, name, where)
         start, total = 0, response.length if response.status == 200 else None
         if response.status == 206:
             match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", headers.get("content-range", ""))
@@ -465,15 +265,15 @@ class Client:
             if span is None or start != span.start:
                 raise FetchError("another range came than was asked for", where=where)
         return HttpBody(
-            stream=stream, start=start, total=total, validator=_validator(headers),
+            stream=stream, start=start, total=total, validator=validator_of(headers),
             accepts_ranges=response.status == 206 or headers.get("accept-ranges", "").lower() == "bytes",
             media_type=headers.get("content-type", "").partition(";")[0].strip() or None, name=name,
-            checksums=_digests(headers, whole=response.status == 200), status=response.status, headers=headers, url=where,
+            checksums=digests_of(headers, whole=response.status == 200), status=response.status, headers=headers, url=where,
         )  # fmt: skip
 
-    def _beginning(self, connection: _Connection, response: _Response) -> str:
+    def _beginning(self, connection: Connection, response: Response) -> str:
         """Return the first words of an error's page, for the message."""
-        stream = _Stream(self, connection, response)
+        stream = HttpStream(self, connection, response)
         buffer = bytearray(2048)
         try:
             size = stream.readinto(memoryview(buffer))
@@ -485,7 +285,7 @@ class Client:
         text = bytes(buffer[:size]).decode("utf-8", "replace")
         return " ".join(redact(text).split())[:160] if kind.startswith(("text/plain", "application/json")) else ""
 
-    def _refusal(self, status: int, headers: dict[str, str], text: str, hop: _Hop) -> FetchError:
+    def _refusal(self, status: int, headers: dict[str, str], text: str, hop: Hop) -> FetchError:
         where = redact_uri(hop.url)
         reason = f"the server answers {status} {http.client.responses.get(status, '')}".rstrip()
         why = text or None
@@ -499,10 +299,10 @@ class Client:
                 return AuthenticationNeeded(what, where=where, why=why, remedy=remedy, challenge=challenge)
             return AccessDenied(what, where=where, why=why, remedy=remedy)
         if status in TEMPORARY:
-            return TemporaryFailure(reason, where=where, why=why, retry_after=_retry_after(headers))
+            return TemporaryFailure(reason, where=where, why=why, retry_after=retry_after_of(headers))
         return FetchError(reason, where=where, why=why)
 
-    def _failure(self, error: Exception, hop: _Hop) -> FetchError:
+    def _failure(self, error: Exception, hop: Hop) -> FetchError:
         where = redact_uri(hop.url)
         if type(error).__name__ == "SSLCertVerificationError":
             return FetchError(
@@ -517,211 +317,10 @@ class Client:
         return TemporaryFailure(f"the server cannot be reached{through}", where=where, why=redact(reason))
 
 
-class _Stream:
-    """The bytes of one answer; gives its connection back when it has been read to the end."""
-
-    def __init__(
-        self, client: Client, connection: _Connection, response: _Response, count: Any = lambda _size: None
-    ) -> None:
-        self._client, self._connection, self._response, self._count = client, connection, response, count
-        self._left: int | None = None if response.chunked else response.length
-        self._chunked = bool(response.chunked)
-        self._chunk = 0
-        self._keep = not response.will_close
-        self._done = response.length == 0
-        self._closed = False
-        self._reading = False
-        self._size = 0
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Fill the beginning of the buffer with what there is; 0 at the end. Raises OSError where it is cut short."""
-        if self._done or self._closed:
-            return 0
-        fp = self._response.fp
-        self._reading = True
-        try:
-            if self._chunked and self._chunk == 0 and not self._next_chunk(fp):
-                return 0
-            limit = self._chunk if self._chunked else self._left
-            view = buffer if limit is None else buffer[:limit]
-            size: int = fp.readinto1(view)
-        except (ValueError, AttributeError) as error:
-            raise ConnectionError("it was closed") from error
-        finally:
-            self._reading = False
-        if self._closed:
-            # What came last is no end: whoever closed it from another thread has cut it.
-            raise ConnectionError("it was closed")
-        if size == 0:
-            if self._chunked or self._left:
-                missing = "" if self._left is None else f", {self._left} bytes are missing"
-                raise ConnectionError(f"the connection ended too early{missing}")
-            # Without a length the end of the connection is the end of the body (RFC 9112 §6.3, rule 8).
-            self._done = True
-            return 0
-        self._size += size
-        if self._chunked:
-            self._chunk -= size
-            if self._chunk == 0:
-                self._line(fp)
-        elif self._left is not None:
-            self._left -= size
-            self._done = self._left == 0
-        return size
-
-    def _next_chunk(self, fp: Any) -> bool:
-        line = self._line(fp)
-        try:
-            self._chunk = int(line.partition(b";")[0].strip(), 16)
-        except ValueError as error:
-            raise ConnectionError(f"a chunk's length is {line[:20]!r}") from error
-        if self._chunk < 0:
-            raise ConnectionError("a chunk's length is negative")
-        if self._chunk:
-            return True
-        while self._line(fp).strip():
-            pass  # trailers
-        self._done = True
-        return False
-
-    def _line(self, fp: Any) -> bytes:
-        line: bytes = fp.readline(LONGEST_CHUNK_LINE)
-        if not line.endswith(b"\n"):
-            raise ConnectionError("the connection ended within a chunk")
-        return line
-
-    def close(self) -> None:
-        """Give the connection back where the body has been read, or nearly; else close it."""
-        if self._closed:
-            return
-        if self._reading:
-            # Another thread waits for bytes here: it is to be woken, not to be waited for.
-            self.abort()
-            return
-        with contextlib.suppress(OSError):
-            if not self._done and self._keep and self._left is not None and self._left <= DRAIN:
-                buffer = memoryview(bytearray(DRAIN))
-                # A connection is worth no waiting: a server that drips would hold up the error about it.
-                self._response.timed.deadline = time.monotonic() + DRAIN_SECONDS
-                while self.readinto(buffer):
-                    pass
-                self._response.head_is_read()
-        self._closed = True
-        self._count(self._size)
-        if self._done and self._keep:
-            # http.client wants its answer closed before the next request; that leaves the socket open.
-            self._response.close()
-            self._client._give_back(self._connection)  # noqa: SLF001 (the same module)
-        else:
-            self.abort()
-
-    def abort(self) -> None:
-        """Close the connection, whatever is still to come."""
-        self._closed = True
-        self._connection.abort()
-        with contextlib.suppress(OSError):
-            self._response.close()
-        self._client._drop(self._connection)  # noqa: SLF001
-
-
 def _may_reuse(
-    connection: _Connection, trusted: frozenset[str] | None, known: set[str], hop: _Hop, client: Client
+    connection: Connection, trusted: frozenset[str] | None, known: set[str], hop: Hop, client: Client
 ) -> bool:
-    from wfx.net.addresses import is_public
 
     if trusted is None or hop.host in trusted or hop.host in client.settings.allow_private_hosts:
         return True
     return connection.address in known or (bool(connection.address) and is_public(connection.address))
-
-
-def _refuse_private_name(hop: _Hop, settings: NetSettings, where: str) -> None:
-    import ipaddress
-
-    from wfx.net.addresses import is_public
-
-    if hop.host in settings.allow_private_hosts:
-        return
-    try:
-        public = is_public(str(ipaddress.ip_address(hop.host)))
-    except ValueError:
-        public = "." in hop.host and not hop.host.endswith((".local", ".internal", ".localhost", ".lan"))
-    if not public:
-        raise PolicyError("a redirect or a document leads into a private network", where=where, why=hop.host)
-
-
-def _refuse_encoding(headers: Mapping[str, str], hop: _Hop, name: str | None, where: str) -> None:
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    # Many servers call a .gz file "encoded"; its bytes are the published ones all the same.
-    path = (name or urlsplit(hop.url).path).lower()
-    if encoding in ("identity", "") or (
-        encoding in ("gzip", "x-gzip") and path.endswith((".gz", ".tgz", ".bgz", ".svgz"))
-    ):
-        return
-    raise FetchError(
-        f"the server sends it {encoding}-encoded, though it was asked not to", where=where,
-        why="those are not the bytes that were published",
-    )  # fmt: skip
-
-
-def _validator(headers: Mapping[str, str]) -> str | None:
-    etag = headers.get("etag", "").strip()
-    if STRONG_ETAG.fullmatch(etag):
-        return etag
-    modified, date = headers.get("last-modified"), headers.get("date")
-    if modified and date:
-        # RFC 9110 §8.8.2.2: strong only when it is well older than the answer.
-        then, now = (email.utils.parsedate_to_datetime(text) for text in (modified, date))
-        with contextlib.suppress(TypeError):
-            if (now - then).total_seconds() > 1:
-                return modified
-    return None
-
-
-def _digests(headers: Mapping[str, str], *, whole: bool) -> tuple[tuple[str, str], ...]:
-    """Read Repr-Digest (RFC 9530 §3), which is of the whole, and of a whole answer Content-Digest and Digest."""
-    found = {}
-    fields = [headers.get("repr-digest", "")]
-    if whole:
-        fields += [headers.get("content-digest", ""), headers.get("digest", "")]
-    for text in fields:
-        for part in text.split(","):
-            name, mark, value = part.strip().partition("=")
-            algorithm = ALGORITHMS.get(name.strip().lower())
-            if mark and algorithm and algorithm not in found:
-                with contextlib.suppress(binascii.Error, ValueError):
-                    found[algorithm] = base64.b64decode(value.strip().strip(":"), validate=True).hex()
-    return tuple(found.items())
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After (RFC 9110 §10.2.3): seconds, or a date by the server's own clock."""
-    text = headers.get("retry-after", "").strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        then = email.utils.parsedate_to_datetime(text)
-        now = email.utils.parsedate_to_datetime(headers["date"]) if "date" in headers else None
-    except (TypeError, ValueError):
-        return None
-    if now is None:
-        return max(0.0, then.timestamp() - time.time())
-    return max(0.0, (then - now).total_seconds())
-
-
-def _file_name(headers: Mapping[str, str]) -> str:
-    """Return the name in Content-Disposition (RFC 6266), never with a folder."""
-    text = headers.get("content-disposition", "")
-    match = re.search(r"filename\*\s*=\s*(?:UTF-8|utf-8)''([^;]+)", text)
-    if match:
-        name = unquote(match[1].strip())
-    else:
-        match = re.search(r'filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))', text)
-        name = _latin_to_utf8(match[1] if match[1] is not None else match[2]) if match else ""
-    return name.replace("\\", "/").rpartition("/")[2]
-
-
-def _latin_to_utf8(text: str) -> str:
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return text

@@ -32,7 +32,7 @@ class Leading(ResolverFetcher):
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FetchBench]:
-    monkeypatch.setattr("wfx.transfers.random.uniform", lambda low, high: 0.02)
+    monkeypatch.setattr("random.uniform", lambda low, high: 0.02)
     made = FetchBench(tmp_path / "bench", [GitFetcher, Leading])
     yield made
     made.close()
