@@ -37,7 +37,7 @@ PUBLISHED = {
     "fetcher": {
         "*": "wfx-fsspec", "data": "wfx-file", "file": "wfx-file", "git+file": "wfx-git", "git+git": "wfx-git",
         "docker": "wfx-oci", "git+http": "wfx-git", "git+https": "wfx-git", "git+ssh": "wfx-git", "http": "wfx-http",
-        "https": "wfx-http", "oras": "wfx-oci",
+        "https": "wfx-http", "library": "wfx-oci", "oras": "wfx-oci",
     },
     "container-factory": {"docker": "wfx-docker", "podman": "wfx-podman", "singularity": "wfx-singularity"},
 }  # fmt: skip

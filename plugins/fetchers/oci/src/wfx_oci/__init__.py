@@ -8,12 +8,13 @@ from wfx.hookspecs import hookimpl
 from wfx_oci.artifacts import ArtifactFetcher
 from wfx_oci.blobs import BlobFetcher
 from wfx_oci.images import ImageFetcher
+from wfx_oci.library import LibraryFetcher
 
 __version__ = "0.1.0"
-__all__ = ["ArtifactFetcher", "BlobFetcher", "ImageFetcher"]
+__all__ = ["ArtifactFetcher", "BlobFetcher", "ImageFetcher", "LibraryFetcher"]
 
 
 @hookimpl
 def wfx_fetchers() -> list[type[Fetcher]]:
-    """Offer images, artifacts, and the blobs that both are made of."""
-    return [ImageFetcher, ArtifactFetcher, BlobFetcher]
+    """Offer images, artifacts, SIF files of libraries, and the blobs that images are made of."""
+    return [ImageFetcher, ArtifactFetcher, LibraryFetcher, BlobFetcher]
