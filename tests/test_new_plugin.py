@@ -101,3 +101,15 @@ def test_a_new_factory_is_looked_at_by_the_doctor_and_may_be_named(machine: Mach
     (machine.folder / "count.cwl").write_text(WORKFLOW)
     (machine.folder / "text.txt").write_text("one\n")
     machine.run("wfx", "plan", "count.cwl", "-i", "text=text.txt", "--containers", "labrun,none")
+
+
+def test_what_goes_round_the_gate_is_planned_as_such_and_refused_offline(machine: Machine) -> None:
+    (machine.folder / "count.cwl").write_text(WORKFLOW)
+    given = ("count.cwl", "-i", "text=@ftp://ftp.example.org/pub/text.txt", "--offline")
+    assert "past gate  1 files are fetched by wfx-fsspec" in machine.run("wfx", "plan", *given)
+    done = subprocess.run(
+        [sys.executable, "-m", "wfx", "run", *given], cwd=machine.folder, env=machine.env, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert "ftp://ftp.example.org/pub/text.txt: the network is switched off" in done.stderr
