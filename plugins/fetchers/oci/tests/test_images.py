@@ -250,7 +250,7 @@ def test_a_foreign_layer_comes_from_its_owner(
     registry.push("wfx/tools", "1", image)
     session = fetch.session  # type: ignore[attr-defined]
     *_, layer = ImageFetcher().resolve(Reference(f"docker://{registry.host}/wfx/tools:1"), session.net)
-    assert [str(other) for other in layer.alternates] == ["https://owner.example/layer"]
+    assert [str(other) for other in layer.alternates] == ["oci-url+https://owner.example/layer"]
     assert f"sha256:{layer.expected.sha256}" == image.layers[0]
 
 

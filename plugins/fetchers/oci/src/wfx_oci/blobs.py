@@ -14,6 +14,7 @@ from wfx.images import Descriptor
 from wfx_oci.registries import Place, Repository
 
 PREFIX = "oci-blob+"
+PLAIN = "oci-url+"
 URL = re.compile(r"https?://([^/@]+)/v2/(.+)/blobs/(sha256:[0-9a-f]{64})")
 LARGEST_CONFIG = 16 * 2**20
 
@@ -33,6 +34,21 @@ class BlobFetcher(StreamFetcher):
         if match is None:
             raise FetchError("it is no blob of a registry", where=str(ref))
         return Repository(net, Place.at_host(match[1], match[2])).request(url, span)
+
+
+class AddressFetcher(StreamFetcher):
+    """Opens what a registry or library leads to at a plain address: an owner's foreign layer, a library's file."""
+
+    keys = ("oci-url+https", "oci-url+http")
+
+    def open(self, ref: Reference, net: Net, span: Span | None = None) -> Body:
+        """Open the address."""
+        return net.http(ref.without_fragment().uri.removeprefix(PLAIN), span)
+
+
+def plain_reference(url: str) -> Reference:
+    """Return the reference of an address, for which no other package is needed."""
+    return Reference(PLAIN + url)
 
 
 def blob_reference(repository: Repository, digest: str) -> Reference:

@@ -18,7 +18,7 @@ from wfx.images.layouts import (
     read_config,
 )
 
-from wfx_oci.blobs import blob_reference, fetch_blob
+from wfx_oci.blobs import blob_reference, fetch_blob, plain_reference
 from wfx_oci.places import find_manifest, repositories
 from wfx_oci.registries import Manifest, Repository
 
@@ -121,7 +121,7 @@ def _layer(layer: Descriptor, places: Sequence[Repository], where: str) -> Sourc
         raise ContainerError("a layer of the image is encrypted", where=where, why=layer.media_type)
     first, *others = places
     # A foreign layer's owner gives it out himself (image specification, "Non-Distributable Layers").
-    owners = [Reference(url) for url in layer.urls if url.lower().startswith("https://")]
+    owners = [plain_reference(url) for url in layer.urls if url.lower().startswith("https://")]
     return Source(
         blob_reference(first, layer.digest),
         Expected(sha256=layer.hex, size=layer.size),

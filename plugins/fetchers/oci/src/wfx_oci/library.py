@@ -16,6 +16,7 @@ from wfx.errors import ContainerError, DefinitionError, FetchError, ReferenceNot
 from wfx.fetching import Expected, Net, Pinned, Reference, ResolverFetcher, Source
 from wfx.images import Platform
 
+from wfx_oci.blobs import plain_reference
 from wfx_oci.registries import is_loopback
 
 CLOUD = "library.sylabs.io"
@@ -127,7 +128,7 @@ class LibraryFetcher(ResolverFetcher):
         image = ask(name, ref, net)
         return [
             Source(
-                Reference(name.url("imagefile")),
+                plain_reference(name.url("imagefile")),
                 Expected(sha256=image.sha256, size=image.size),
                 name=f"{name.path.rpartition('/')[2]}.sif",
                 media_type="application/vnd.sylabs.sif.layer.v1.sif",
