@@ -17,8 +17,8 @@ from wfx.fetching import Net, Span
 from wfx.images import ImageName
 from wfx.images.layouts import INDEXES, LARGEST_MANIFEST, MANIFESTS
 from wfx.net import AuthenticationNeeded, TemporaryFailure
+from wfx.net.bodies import HttpBody
 from wfx.net.credentials import Credentials
-from wfx.net.http import HttpBody
 
 from wfx_oci.challenges import Proof, prove
 from wfx_oci.logins import HUB, find_login
