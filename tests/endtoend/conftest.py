@@ -94,6 +94,11 @@ class Bench:
         )  # fmt: skip
         return Done(done.returncode, done.stdout, done.stderr)
 
+    def program(self, *command: str) -> str:
+        """Run another program in the same environment; return what it prints."""
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=True)
+        return done.stdout
+
     def start(self, *arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.command(*arguments), cwd=self.folder, env={**self.env, **(env or {})}, text=True,

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from wfx.testing.containers import tools_image
 from wfx.testing.crates import validate
+from wfx.testing.processes import wait_until
 from wfx.testing.registries import LOGIN, DockerRegistry, Registry
 from wfx.testing.runtimes import DockerDaemon
 
@@ -175,3 +177,30 @@ def test_a_wrong_digest_and_a_missing_image_are_told_apart(wfx, runtime: str) ->
         line = wfx.refused(4, "run", flow(wfx, gone), "-i", "words=words.txt", "--containers", runtime)
         assert "wfx/nothing" in line
     shutil.rmtree(wfx.home)
+
+
+def test_a_killed_wfx_leaves_no_container(wfx, runtime: str, registries, request: pytest.FixtureRequest) -> None:
+    image = f"{registries['open'].host}/wfx/tools:1"
+    text = FLOW.format(image=image, where="requirements").replace("[sort]", "[sleep, '300']").replace(
+        "inputs: {shown: {type: File, inputBinding: {position: 1}}}", "inputs: {shown: File}"
+    )  # fmt: skip
+    wfx.write("words.txt", "b\n")
+    process = wfx.start(
+        "run", wfx.write("flow.cwl", text), "-i", "words=words.txt", "--containers", runtime, "-o", "out"
+    )
+    journal = wfx.folder / "out/.wfx/journal.jsonl"
+    wait_until(lambda: journal.exists() and '"count"' in journal.read_text(), "the second step began", 60)
+    run = json.loads((wfx.folder / "out/.wfx/run.json").read_text())["run"]
+    time.sleep(1.5)
+
+    def containers() -> str:
+        if runtime == "singularity":
+            return ""
+        found = wfx.program(runtime, "ps", "-aq", "--filter", f"label=wfx.run={run}")
+        return str(found.strip())
+
+    assert containers() or runtime == "singularity"
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not wfx.processes(), "no process is left", 30)
+    wait_until(lambda: not containers(), "no container is left", 30)

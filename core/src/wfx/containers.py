@@ -205,10 +205,12 @@ exec {shlex.quote(program)} "$@"
 
 def cleaning_by_label(program: str, run: str, environment: Mapping[str, str] = {}) -> tuple[str, ...]:
     """Return the command that removes all containers of a run, for runtimes whose commands are as Docker's are."""
-    # Killed first: a removal by force asks politely, and waits ten seconds, where the runtime is podman.
+    # Killed first: a removal by force asks politely, and waits ten seconds, where the runtime is podman. One whose
+    # container died with the engine's sandbox learns of that by a first removal, which fails.
     script = (
         'found=$("$1" ps -aq --filter "label=$2") || exit; [ -n "$found" ] || exit 0; '
-        '"$1" kill $found >/dev/null 2>&1; exec "$1" rm -f -v $found >/dev/null'
+        '"$1" kill $found >/dev/null 2>&1; "$1" rm -f -v $found >/dev/null 2>&1 && exit; sleep 1; '
+        'exec "$1" rm -f -v $found >/dev/null'
     )
     variables = [f"{name}={value}" for name, value in environment.items()]
     return ("env", *variables, "sh", "-c", script, "wfx", program, f"{RUN_LABEL}={run}")
