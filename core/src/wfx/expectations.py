@@ -1,0 +1,73 @@
+"""Hold what comes against what somebody has stated of it: the user, a place, a header."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from wfx.errors import FetchError, IntegrityError
+from wfx.fetching import Expected, Source
+from wfx.references import Reference
+from wfx.store import Known
+
+
+def hold(path: Path, sha256: str, size: int, expected: Expected, reference: Reference) -> None:
+    """Hold a file that has come against what anybody has stated. Raises IntegrityError."""
+    hold_size(size, expected, reference)
+    if expected.sha256 and expected.sha256 != sha256:
+        raise mismatch("sha256", sha256, expected.sha256, reference)
+    for algorithm, stated in expected.checksums:
+        if algorithm == "sha256":
+            actual = sha256
+        elif algorithm in hashlib.algorithms_available:
+            actual = digest_of(path, algorithm)
+        else:
+            raise FetchError(f"the checksum's algorithm {algorithm!r} is not known", where=str(reference))
+        if actual != stated.lower():
+            raise mismatch(algorithm, actual, stated, reference)
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """Return the digest of a file, in hex, by one of hashlib's algorithms."""
+    # The older algorithms are for telling bytes apart, as their publishers do, not for security.
+    with open(path, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+def hold_size(size: int, expected: Expected, reference: Reference) -> None:
+    """Hold a size against the stated one. Raises IntegrityError."""
+    if expected.size is not None and expected.size != size:
+        raise IntegrityError(
+            f"it has {size} bytes where {expected.size} are stated", where=str(reference),
+            remedy="check the reference, or the size that was stated",
+        )  # fmt: skip
+
+
+def mismatch(algorithm: str, actual: str, stated: str, reference: Reference) -> IntegrityError:
+    """Return the error for another digest than the stated one."""
+    return IntegrityError(
+        f"its {algorithm} is {actual} where {stated} is stated", where=str(reference),
+        remedy="check the reference, or the checksum that was stated",
+    )  # fmt: skip
+
+
+def hold_known(known: Known, source: Source) -> None:
+    """Hold what is stated against the store's memory; other algorithms have been held when it came."""
+    hold_size(known.size, source.expected, source.reference)
+    if source.expected.sha256 and source.expected.sha256 != known.sha256:
+        raise mismatch("sha256", known.sha256, source.expected.sha256, source.reference)
+
+
+def both(user: Expected, place: Expected, reference: Reference) -> Expected:
+    """Put together what the user and a place state; where they differ nothing can fit both."""
+    for name in ("sha256", "size"):
+        one, other = getattr(user, name), getattr(place, name)
+        if one is not None and other is not None and one != other:
+            raise IntegrityError(
+                f"the place states the {name} {other} where {one} is expected", where=str(reference),
+                remedy="check the reference, or what was stated",
+            )  # fmt: skip
+    return Expected(
+        user.sha256 or place.sha256, user.size if user.size is not None else place.size,
+        tuple({*user.checksums, *place.checksums}),
+    )  # fmt: skip
