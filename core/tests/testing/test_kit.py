@@ -103,3 +103,18 @@ def test_one_that_climbs_out_of_its_target_is_seen(tmp_path: Path) -> None:
     with tarfile.open(archive.write(tmp_path)) as opened:
         opened.extractall(into, filter="fully_trusted")
     assert archive.escaped(tmp_path, into) == [tmp_path / "a" / "outside.txt"]
+
+
+def test_the_chain_beyond_path_max_escapes_the_standard_librarys_filter(tmp_path: Path) -> None:
+    """CVE-2025-4517: why `filter="data"` is no extractor of ours."""
+    [archive] = [each for each in HOSTILE if each.rule == "link-path-max"]
+    into, outside = tmp_path / "a" / "b" / "into", tmp_path / "a" / "outside"
+    into.mkdir(parents=True)
+    outside.mkdir()
+    (outside / "written").write_bytes(b"original")
+    try:
+        with tarfile.open(archive.write(tmp_path)) as opened:
+            opened.extractall(into, filter="data")
+    except tarfile.TarError as error:
+        pytest.skip(f"the tarfile of this Python refuses it: {error}")
+    assert archive.escaped(tmp_path, into) == [outside / "written"]
