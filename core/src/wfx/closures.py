@@ -23,6 +23,7 @@ from wfx.planning import Document
 from wfx.plugins import PUBLISHED, blame
 from wfx.records import digest
 from wfx.references import SCHEME, Reference
+from wfx.wholetrees import files_of_tree
 
 if TYPE_CHECKING:
     from wfx.session import Session
@@ -121,14 +122,18 @@ def collect(
     if "%" in fragment:
         fragment = os.fsdecode(unquote_to_bytes(fragment))
     tree, entry = _tree_of(origin, scratch)
+    folder = origin.main.path if origin.main.path.is_dir() else origin.main.path.parent
     cls, recognition = recognise(tree, entry, session, engine, reference)
     if not origin.entry and recognition.entry and origin.root is not None:
-        origin.entry = recognition.entry
-        origin.main = _in_tree(origin, recognition.entry, "document")
+        # What was recognised may be a folder of the repository.
+        origin.entry = (origin.main.path / recognition.entry).relative_to(origin.root).as_posix()
+        origin.main = _in_tree(origin, origin.entry, "document")
     elif recognition.entry and origin.main.path.is_dir():
         path = origin.main.path / recognition.entry
         origin.main = _local(Reference.of_path(path), "document", session)
     found = _follow(origin, cls, session, allow_local)
+    if cls.capabilities.whole_tree:
+        found = _whole_tree(origin, folder, cls, session) | found
     return _lay_out(reference, origin, cls, recognition, fragment, found)
 
 
@@ -314,6 +319,19 @@ def _follow(origin: _Origin, cls: type[Engine], session: Session, allow_local: b
         found.update(new)
         queue = [item for item in new.values() if item.role == "document"]
     return found
+
+
+def _whole_tree(origin: _Origin, folder: Path, cls: type[Engine], session: Session) -> dict[str, _Found]:
+    """Return every file of a repository, or of the folder of a local workflow; nothing of a lone remote document."""
+    if origin.root is not None:
+        names = files_of_tree(origin.root, cls.capabilities.leaves_out, limit=MAX_DOCUMENTS)
+        items = [_in_tree(origin, name, "other") for name in names]
+    elif origin.main.reference.is_local:
+        names = files_of_tree(folder, cls.capabilities.leaves_out, limit=MAX_DOCUMENTS)
+        items = [_local(Reference.of_path(folder / name), "other", session) for name in names]
+    else:
+        return {}
+    return {_key(item.reference): item for item in items}
 
 
 def _key(reference: Reference) -> str:

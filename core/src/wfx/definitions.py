@@ -70,12 +70,13 @@ class Definition:
             given = self.inputs_file
             layers.append(
                 Layer(
-                    engine.read_inputs(given.data, given.name), given.base, load_document(given.data, given.name).where
+                    engine.name_files(description, engine.read_inputs(given.data, given.name)), given.base,
+                    load_document(given.data, given.name).where,
                 )
-            )
+            )  # fmt: skip
         if self.inputs:
             base = self.base if self.base is not None else Path.cwd()
-            layers.append(Layer(self.inputs, base, self._where))
+            layers.append(Layer(engine.name_files(description, self.inputs), base, self._where))
         return assemble(description.inputs, layers, self.input_options)
 
     def _where(self, path: tuple[str | int, ...]) -> str:

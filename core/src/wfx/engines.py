@@ -37,6 +37,10 @@ class EngineCapabilities:
     """Whether an interrupted run goes on from its finished steps."""
     containers: tuple[str, ...] = ()
     """Runtimes that the engine can drive: `docker`, `podman`, `singularity`."""
+    whole_tree: bool = False
+    """Whether only running its documents shows what they name, so that the closure is the whole folder or repository."""
+    leaves_out: tuple[str, ...] = ()
+    """Patterns of names, at any depth, that are no part of such a tree: what the engine itself leaves there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +235,10 @@ class Host(Protocol):
         """The configuration's section of this engine."""
 
     @property
+    def offline(self) -> bool:
+        """Whether the network is switched off: nothing is brought that is missing."""
+
+    @property
     def tree(self) -> Path:
         """Where the workflow's documents lie (read-only to the engine)."""
 
@@ -246,8 +254,13 @@ class Host(Protocol):
     def logs(self) -> Path:
         """Folder for logs that belong to the run."""
 
-    def launch(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> Channel:
-        """Start a driver under the supervisor and in the sandbox, with a clean environment plus `env`."""
+    def launch(
+        self, command: Sequence[str], env: Mapping[str, str] | None = None, readable: Sequence[Path] = ()
+    ) -> Channel:
+        """Start a driver under the supervisor and in the sandbox, with a clean environment plus `env`.
+
+        `readable` is what it needs to see beside the system and this Python: an engine that is installed elsewhere.
+        """
 
 
 class Engine(ABC):
@@ -282,6 +295,13 @@ class Engine(ABC):
     @abstractmethod
     def read_inputs(self, document: bytes, name: str) -> Values:
         """Read the engine's own form of inputs file; locations stay as they are written, the core resolves them."""
+
+    def name_files(self, description: Description, values: Values) -> Values:
+        """Return the values of a file with short forms of this language made File and Directory objects.
+
+        For languages in which a path is a text. Locations stay as they are written, the core resolves them.
+        """
+        return values
 
     def bind(self, description: Description, values: Values) -> Values:
         """Return the values that the engine will read: defaults added, secondary files named."""

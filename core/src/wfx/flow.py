@@ -294,7 +294,8 @@ class _Work:
 
     def _bare_engine(self) -> Engine:
         """Return an engine for the methods that start no process."""
-        return self.closure.engine(_Bare(_settings(self.closure.engine, self.session)))  # type: ignore[arg-type]
+        bare = _Bare(_settings(self.closure.engine, self.session), self.session.offline)
+        return self.closure.engine(bare)  # type: ignore[arg-type]
 
     def _ask_engine(self, scratch: Path) -> Description:
         closure = self.closure
@@ -308,8 +309,9 @@ class _Work:
             return self.engine.describe(closure.entry, closure.fragment)
         settings = _settings(closure.engine, self.session)
         aside = EngineHost.in_folder(
-            scratch / "describe", sandbox=self.sandbox, settings=settings, aliases=closure.aliases
-        )
+            scratch / "describe", sandbox=self.sandbox, settings=settings, aliases=closure.aliases,
+            offline=self.session.offline,
+        )  # fmt: skip
         staging.place_workflow(closure.documents, closure.sources, aside.tree, self.session.store)
         engine = closure.engine(aside)
         try:
@@ -440,6 +442,7 @@ class _Bare:
     """A host for the methods of an engine that start no process."""
 
     settings: dict[str, JsonValue]
+    offline: bool
 
 
 def _settings(engine: type[Engine], session: Session) -> dict[str, JsonValue]:
@@ -451,7 +454,9 @@ def _host(
     runtime: Runtime | None = None,
 ) -> EngineHost:  # fmt: skip
     settings = _settings(engine, session)
-    return EngineHost.for_run(directory, sandbox=sandbox, settings=settings, aliases=aliases, runtime=runtime)
+    return EngineHost.for_run(
+        directory, sandbox=sandbox, settings=settings, aliases=aliases, runtime=runtime, offline=session.offline
+    )
 
 
 def _trusted(reference: Reference, options: Options, session: Session) -> bool:

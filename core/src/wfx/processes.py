@@ -329,6 +329,8 @@ class EngineHost:
     runtime: Runtime | None = None
     """The container runtime that the engine may drive."""
     name: str = "the engine"
+    offline: bool = False
+    """Whether the network is switched off for all of wfx."""
     channels: list[EngineChannel] = field(default_factory=list)
 
     @classmethod
@@ -336,19 +338,21 @@ class EngineHost:
         cls, directory: RunDirectory, sandbox: Sandbox, settings: Mapping[str, JsonValue] | None = None,
         aliases: Mapping[str, str] | None = None, *, name: str = "the engine", needs: Sequence[str] = (),
         readable: Sequence[Path] = (), cleaning: Sequence[Sequence[str]] = (), runtime: Runtime | None = None,
+        offline: bool = False,
     ) -> EngineHost:  # fmt: skip
         """Serve an engine in a run directory: inputs and workflow are read-only to it, the rest writable."""
         return cls(
             settings=settings or {}, tree=directory.workflow, aliases=aliases or {}, state=directory.engine_state,
             logs=directory.logs, sandbox=sandbox, root=directory.path, name=name, run=directory, needs=tuple(needs),
             read_only=(directory.workflow, directory.inputs), readable=tuple(readable),
-            cleaning=tuple(tuple(command) for command in cleaning), runtime=runtime,
+            cleaning=tuple(tuple(command) for command in cleaning), runtime=runtime, offline=offline,
         )  # fmt: skip
 
     @classmethod
     def in_folder(
         cls, folder: Path, sandbox: Sandbox, settings: Mapping[str, JsonValue] | None = None,
         aliases: Mapping[str, str] | None = None, *, name: str = "the engine", readable: Sequence[Path] = (),
+        offline: bool = False,
     ) -> EngineHost:  # fmt: skip
         """Serve an engine in a scratch folder, to describe a workflow that has no run directory."""
         folder = folder.resolve()
@@ -358,10 +362,12 @@ class EngineHost:
         tree, state, logs = places
         return cls(
             settings=settings or {}, tree=tree, aliases=aliases or {}, state=state, logs=logs, sandbox=sandbox,
-            root=folder, name=name, read_only=(tree,), readable=tuple(readable),
+            root=folder, name=name, read_only=(tree,), readable=tuple(readable), offline=offline,
         )  # fmt: skip
 
-    def launch(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> EngineChannel:
+    def launch(
+        self, command: Sequence[str], env: Mapping[str, str] | None = None, readable: Sequence[Path] = ()
+    ) -> EngineChannel:
         """Start a driver under the supervisor and in the sandbox, with a clean environment plus `env`.
 
         It begins in the folder `state`. Close the channel, or the host, at the end.
@@ -373,7 +379,7 @@ class EngineHost:
             environment["PATH"] = os.pathsep.join([str(self._wrapper(self.runtime)), environment["PATH"]])
         wrapped = self.sandbox.wrap(
             command, directory=self.root, cwd=self.state, read_only=self.read_only,
-            readable=(*self.readable, *(access.readable if access else ())),
+            readable=(*self.readable, *readable, *(access.readable if access else ())),
             writable=access.writable if access else (), network=bool(self.needs),
             containers=self.runtime is not None and self.runtime.nests,
         )  # fmt: skip

@@ -147,7 +147,11 @@ def place_workflow(documents: Sequence[Document], sources: Mapping[str, Path], t
     for document in documents:
         target = tree / document.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        store.copy_file(sources[document.path], target)
+        source = sources[document.path]
+        store.copy_file(source, target)
+        if os.access(source, os.X_OK) and not os.access(target, os.X_OK):
+            # A workflow's own programs (`bin/`) are called by name.
+            target.chmod(target.stat().st_mode | 0o111)
         # What the engine reads must be what the plan has looked at, though the user may be editing right now.
         if store.hash_file(target) != (document.sha256, document.size):
             raise IntegrityError("it changed while it was being staged", where=str(document.origin), remedy="run again")

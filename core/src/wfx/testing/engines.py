@@ -370,8 +370,11 @@ class _DeadHost:
         self.settings: Mapping[str, JsonValue] = host.settings
         self.tree, self.state, self.logs = host.tree, host.state, host.logs
         self.aliases: Mapping[str, str] = host.aliases
+        self.offline = host.offline
 
-    def launch(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> Channel:
+    def launch(
+        self, command: Sequence[str], env: Mapping[str, str] | None = None, readable: Sequence[Path] = ()
+    ) -> Channel:
         return _DeadChannel()
 
 
