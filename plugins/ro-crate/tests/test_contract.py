@@ -1,0 +1,12 @@
+"""Crates and zips keep the contract of exporters."""
+
+from wfx.testing import ExporterContract
+from wfx_ro_crate.exporters import RoCrateExporter, ZipExporter
+
+
+class TestRoCrate(ExporterContract):
+    exporter = RoCrateExporter
+
+
+class TestZip(ExporterContract):
+    exporter = ZipExporter
