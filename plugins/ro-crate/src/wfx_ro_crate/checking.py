@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from wfx.crates.reading import Crate, read
 from wfx.errors import DefinitionError
 from wfx.exporting import Finding
 
 from wfx_ro_crate import rules, validating
-from wfx_ro_crate.reading import Crate, read
 
 MOST_OF_A_KIND = 20
 ORDER = {"error": 0, "warning": 1, "note": 2}

@@ -9,10 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
+from wfx.crates.reading import NAMES, Crate, confined, first, ids, kinds, normal, path_of, values
 from wfx.errors import WfxError
 from wfx.exporting import Finding
-
-from wfx_ro_crate.reading import NAMES, Crate, confined, first, ids, kinds, normal, path_of, values
 
 Severity = Literal["error", "warning", "note"]
 ACTIONS = frozenset({"CreateAction", "ActivateAction", "UpdateAction"})

@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from wfx.crates.reading import Crate, path_of, values
 from wfx.exporting import Finding
 
 from wfx_ro_crate import rules
-from wfx_ro_crate.reading import Crate, path_of, values
 
 MOST_ENTITIES = 30_000
 """It takes about 4 ms for a file; above this a check would go on for minutes."""
