@@ -24,19 +24,27 @@ class _State:
 _state = _State()
 
 
-def install() -> None:
+@contextmanager
+def handled() -> Iterator[None]:
     """Make SIGINT, SIGTERM and SIGHUP raise Interrupted in the main thread, once; does nothing in another thread.
 
     What runs then stops in order: the engine is ended, the run is recorded as interrupted. A second SIGINT ends the
     process at once; the kernel closes its pipes, by which the supervisor knows and cleans up. A signal that was ignored
-    when the command started (nohup, a background job) stays ignored.
+    when the command started (nohup, a background job) stays ignored. At the end they are what they were.
     """
     if threading.current_thread() is not threading.main_thread():
+        yield
         return
     _state.caught = None
-    for number in HANDLED:
-        if signal.getsignal(number) != signal.SIG_IGN:
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
             signal.signal(number, _handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _handle(number: int, _frame: FrameType | None) -> None:

@@ -67,14 +67,14 @@ def open_session(
     from wfx.config import Config
     from wfx.session import Session
 
-    signals.install()
-    display = Display(level)
-    session = Session(Config.load(command_line=settings or {}), offline=offline, progress=display)
-    try:
-        with session:
-            yield session, display
-    finally:
-        display.finish()
+    with signals.handled():
+        display = Display(level)
+        session = Session(Config.load(command_line=settings or {}), offline=offline, progress=display)
+        try:
+            with session:
+                yield session, display
+        finally:
+            display.finish()
 
 
 def print_json(value: object) -> None:

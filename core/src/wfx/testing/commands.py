@@ -82,16 +82,13 @@ class WfxRun:
 
     def here(self, *arguments: str | Path, check: int | None = 0, env: Mapping[str, str] | None = None) -> Ran:
         """Run it in this process, where fakes and breakpoints work; the environment and handlers are put back."""
-        from wfx import signals
         from wfx.cli.group import run_command
 
         words = tuple(map(str, arguments))
         out, err = _Text(), _Text()
-        before, handlers = Path.cwd(), signals.install
+        before = Path.cwd()
         with _environment({**self._environment(), **(env or {})}):
             os.chdir(self.cwd)
-            # The test's own handlers of signals are pytest's.
-            signals.install = lambda *_, **__: None
             try:
                 with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                     try:
@@ -99,7 +96,6 @@ class WfxRun:
                     except SystemExit as stop:
                         code = stop.code if isinstance(stop.code, int) else 1
             finally:
-                signals.install = handlers
                 os.chdir(before)
         return _checked(Ran(words, code, out.text(), err.text()), check)
 
