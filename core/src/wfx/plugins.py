@@ -32,7 +32,7 @@ __all__ = ["KINDS", "PUBLISHED", "PluginManager", "Provider", "blame"]
 
 # Keys of our own published distributions, so that a missing one can be named. Never guess beyond this table.
 PUBLISHED = {
-    "engine": {"cwl.cwltool": "wfx-cwl"},
+    "engine": {"cwl.cwltool": "wfx-cwl", "nextflow.nextflow": "wfx-nextflow", "snakemake.snakemake": "wfx-snakemake"},
     "exporter": {"ro-crate": "wfx-ro-crate", "zip": "wfx-ro-crate"},
     "fetcher": {
         "*": "wfx-fsspec", "data": "wfx-file", "file": "wfx-file", "git+file": "wfx-git", "git+git": "wfx-git",

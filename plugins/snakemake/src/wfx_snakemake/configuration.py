@@ -1,0 +1,73 @@
+"""The workflow's config: its own values with the user's in them, and what of it Snakemake has to be told."""
+
+from __future__ import annotations
+
+from wfx.engines import Description
+from wfx.errors import DefinitionError, UsageError
+from wfx.values import JsonValue, Values
+
+CONDA = "conda environment"
+"""Name of the `Software` by which the driver says that a rule asks for one; its spec is the environment's file."""
+
+
+def bind(description: Description, values: Values) -> Values:
+    """Return the config as the workflow will see it: mappings are merged key by key (snakemake.utils.update_config)."""
+    result: Values = {}
+    for parameter in description.inputs:
+        given = values.get(parameter.id)
+        if given is None and not parameter.has_default:
+            continue
+        default = parameter.default if parameter.has_default else None
+        result[parameter.id] = default if given is None else _merged(default, given)
+    return result
+
+
+def _merged(default: JsonValue, given: JsonValue) -> JsonValue:
+    if not isinstance(default, dict) or not isinstance(given, dict) or "class" in given or "class" in default:
+        return given
+    result = dict(default)
+    for key, value in given.items():
+        result[key] = _merged(result.get(key), value)
+    return result
+
+
+def overrides(description: Description, inputs: Values) -> Values:
+    """Return what differs from the workflow's own config.
+
+    What is the same Snakemake reads from the workflow itself, so that a run without inputs is a run without a config
+    file of ours. Files are always told: where they lie is not where the workflow says.
+    """
+    defaults = {p.id: p.default for p in description.inputs if p.has_default}
+    return {
+        name: value
+        for name, value in inputs.items()
+        if name not in defaults or value != defaults[name] or _has_files(value)
+    }
+
+
+def _has_files(value: JsonValue) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_files, value))
+    if not isinstance(value, dict):
+        return False
+    return value.get("class") in ("File", "Directory") or any(map(_has_files, value.values()))
+
+
+def refuse_conda(description: Description, word: str) -> None:
+    """Refuse rules that ask for a conda environment, unless `word` is `path`: their programs are on PATH.
+
+    A conda environment is made from the network while the workflow runs, which a staged run does not do. A rule with a
+    container image as well has its programs from there.
+    """
+    if word not in ("refuse", "path"):
+        raise UsageError(
+            f"the setting engine.snakemake.snakemake.conda is {word!r}", remedy='set it to "refuse" or "path"'
+        )
+    for tool in description.tools:
+        for software in tool.software:
+            if word == "refuse" and software.name == CONDA and tool.image is None:
+                raise DefinitionError(
+                    f"the rule '{tool.name}' asks for the conda environment {', '.join(software.specs)}",
+                    where=tool.document, why="environments are made from the network, and a run has none",
+                    remedy='install its programs and set conda = "path" in [engine.snakemake.snakemake]',
+                )  # fmt: skip

@@ -1,0 +1,187 @@
+"""The working directory of a run: the workflow's folder as its rules expect it, and the loaded workflow in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import posixpath
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .problems import Broken, Places, broken
+
+INPUTS = "inputs"
+
+
+def folder_of(entry: str) -> str:
+    """Return the folder that rules' paths are relative to: the Snakefile's, or the one above `workflow/`."""
+    folder = posixpath.dirname(entry)
+    return posixpath.dirname(folder) if posixpath.basename(folder) == "workflow" else folder
+
+
+def lay_out(places: Places, workdir: Path) -> None:
+    """Fill the working directory with links to the workflow's files, and one to the inputs.
+
+    Rules find `config/…`, `resources/…` and sample sheets there as in a checkout, and write beside them; the links have
+    the times of the files, by which Snakemake decides what is newer.
+    """
+    project = places.tree / folder_of(places.entry)
+    for parent, folders, names in os.walk(project):
+        here = workdir / os.path.relpath(parent, project)
+        here.mkdir(parents=True, exist_ok=True)
+        folders[:] = [name for name in folders if not (Path(parent) == places.tree and name == "external")]
+        for name in names:
+            link, source = here / name, os.path.join(parent, name)
+            if os.path.lexists(link):
+                continue
+            os.symlink(source, link)
+            info = os.stat(source)
+            os.utime(link, ns=(info.st_atime_ns, info.st_mtime_ns), follow_symlinks=False)
+    inputs = workdir / inputs_name(places)
+    if not os.path.lexists(inputs):
+        inputs.symlink_to(places.root / INPUTS)
+
+
+def inputs_name(places: Places) -> str:
+    """Return the name under which the working directory has the inputs."""
+    return f"wfx-{INPUTS}" if (places.tree / folder_of(places.entry) / INPUTS).exists() else INPUTS
+
+
+def config_value(value: Any, places: Places) -> Any:
+    """Return a value as the config has it: files are paths, relative to the working directory."""
+    if isinstance(value, list):
+        return [config_value(item, places) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class") not in ("File", "Directory"):
+        return {key: config_value(item, places) for key, item in value.items()}
+    location = str(value.get("location") or "")
+    if not location:
+        return literal(value, places)
+    project = folder_of(places.entry)
+    prefix = f"workflow/{project}/" if project else "workflow/"
+    if location.startswith(f"{INPUTS}/"):
+        return f"{inputs_name(places)}/{location[len(INPUTS) + 1 :]}"
+    if location.startswith(prefix):
+        return location[len(prefix) :]
+    return str(places.root / location)
+
+
+def literal(value: dict[str, Any], places: Places) -> str:
+    """Write a file that is given by its contents; return its path."""
+    name = posixpath.basename(str(value.get("basename") or "file")) or "file"
+    folder = places.state / "literals"
+    folder.mkdir(exist_ok=True)
+    target = folder / name
+    number = 1
+    text = str(value.get("contents") or "")
+    while target.exists() and target.read_text() != text:
+        number += 1
+        target = folder / f"{number}-{name}"
+    if not target.exists():
+        target.write_text(text)
+    return str(target)
+
+
+def write_config(message: dict[str, Any], places: Places) -> list[Path]:
+    """Write the user's part of the config; return the file, or nothing where there is none."""
+    values = config_value(message.get("config") or {}, places)
+    target = places.state / "config.json"
+    if not values:
+        target.unlink(missing_ok=True)
+        return []
+    data = json.dumps(values, ensure_ascii=False, indent=1)
+    target.write_text(data, encoding="utf-8", errors="surrogateescape")
+    return [target]
+
+
+@contextlib.contextmanager
+def opened(
+    message: dict[str, Any], places: Places, workdir: Path, *, configfiles: list[Path], output: Any, **settings: Any
+) -> Iterator[tuple[Any, Any]]:
+    """Load the workflow; give Snakemake's own API objects. Raises Broken for what is wrong with it."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import ConfigSettings, ResourceSettings
+
+    use_staged_sources(message, places)
+    resources = settings.pop("resources", None) or ResourceSettings(cores=1)
+    with SnakemakeApi(output) as api:
+        loaded = api.workflow(
+            resource_settings=resources, config_settings=ConfigSettings(configfiles=configfiles),
+            snakefile=places.tree / places.entry, workdir=workdir, **settings,
+        )  # fmt: skip
+        yield api, loaded
+
+
+def load(loaded: Any, places: Places) -> Any:
+    """Read the Snakefile with all that it includes. Raises Broken."""
+    try:
+        return loaded._workflow
+    except Exception as error:
+        raise broken(error, linemaps(loaded), places) from error
+
+
+def linemaps(loaded: Any) -> dict[str, dict[int, int]]:
+    """Return the lines of the Snakefiles that those of Snakemake's translation of them stand for."""
+    store = loaded._workflow_store
+    return dict(store.linemaps) if store is not None else {}
+
+
+def use_staged_sources(message: dict[str, Any], places: Places) -> None:
+    """Have what the workflow names by an address read from where it was staged; nothing else is to be had."""
+    import snakemake.sourcecache as cache
+
+    staged = {address: str(places.tree / path) for address, path in message["aliases"].items()}
+    original = cache.infer_source_file
+
+    def infer(path_or_uri: Any, basedir: Any = None) -> Any:
+        found = original(path_or_uri, basedir)
+        try:
+            address = str(found.get_path_or_uri(secret_free=True))
+        except TypeError:
+            address = str(found.get_path_or_uri())
+        if address in staged:
+            return cache.LocalSourceFile(staged[address])
+        if address.startswith(("http:", "https:", "ftp:", "git+")):
+            raise Broken(
+                "document", f"{address} was not staged", places.entry,
+                "its address is computed, or it is a wrapper, and a run has no network",
+                "put it into the workflow's own folder",
+            )  # fmt: skip
+        return found
+
+    if getattr(original, "__name__", "") == "infer":
+        return
+    import snakemake.modules
+    import snakemake.workflow
+
+    for module in (cache, snakemake.modules, snakemake.workflow):
+        if hasattr(module, "infer_source_file"):
+            module.infer_source_file = infer  # type: ignore[attr-defined]
+
+
+def quiet_settings() -> Any:
+    """Return how Snakemake is to speak while a workflow is only looked at."""
+    from snakemake.settings.enums import Quietness
+    from snakemake.settings.types import OutputSettings
+
+    logging.getLogger("snakemake").setLevel(logging.WARNING)
+    return OutputSettings(quiet={Quietness.ALL}, nocolor=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder of ours, protected files in it too."""
+
+    def retry(function: Any, name: str, _: Any) -> None:
+        with contextlib.suppress(OSError):
+            os.chmod(os.path.dirname(name), 0o700)
+            if os.path.isdir(name) and not os.path.islink(name):
+                os.chmod(name, 0o700)
+            function(name)
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=retry)

@@ -1,0 +1,152 @@
+"""Run a workflow and say how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import signal
+import traceback
+from pathlib import Path
+from typing import Any
+
+from .events import TAIL, Recorder
+from .outputs import NamedOutputs, publish
+from .problems import Broken, Places, broken, one_line
+from .project import clear, lay_out, linemaps, load, opened, write_config
+from .watching import Listener, watch
+
+# Nothing of the host but the run directory, no network, no variables: as with every other engine.
+CONTAINED = "--containall --cleanenv --net --network none"
+
+
+def run(message: dict[str, Any]) -> dict[str, Any]:
+    """Run the workflow; tell events, return the result."""
+    places = Places(message)
+    workdir = places.state / "work"
+    workdir.mkdir(parents=True, exist_ok=True)
+    lay_out(places, workdir)
+    recorder = Recorder(message, places, workdir)
+    listener = Listener(recorder)
+    targets = set(message["targets"]) or ({message["fragment"]} if message["fragment"] else set())
+    configfiles = write_config(message, places)
+    with opened(
+        message, places, workdir, configfiles=configfiles, output=output_settings(listener),
+        resources=resource_settings(message), deployment_settings=deployment(message, places),
+    ) as (_, loaded):  # fmt: skip
+        logging.getLogger("snakemake.logging").addHandler(listener)
+        workflow = load(loaded, places)
+        watch(recorder)
+        error = execute(loaded, targets, recorder, places)
+        if error is None:
+            named = NamedOutputs()
+            named.of_dag(workflow.dag)
+            outputs = publish(named, message["declared"], workdir, Path(message["outputs"]), places)
+    for execution in list(recorder.executions.values()):
+        # Whatever went wrong in Snakemake: what has begun has ended.
+        execution.finish("failed")
+    recorder.tell_cached()
+    if error is not None:
+        return {"status": "failed", "exit_code": exit_code(recorder), "outputs": {}, "error": error}
+    clear(workdir)
+    (places.state / "finished-jobs.jsonl").unlink(missing_ok=True)
+    return {"status": "completed", "exit_code": 0, "outputs": outputs, "error": ""}
+
+
+def execute(loaded: Any, targets: set[str], recorder: Recorder, places: Places) -> str | None:
+    """Run the jobs; return None, or why a job failed. Raises Broken where it comes to none for a fault of the workflow."""
+    from snakemake.exceptions import WorkflowError
+    from snakemake.settings.types import DAGSettings, ExecutionSettings
+
+    try:
+        dag = loaded.dag(DAGSettings(targets=targets, force_incomplete=True))
+        # A run directory has one owner, and its lock outlives no process.
+        dag.execute_workflow(executor="local", execution_settings=ExecutionSettings(lock=False, latency_wait=3))
+    except Broken:
+        raise
+    except Exception as error:
+        if recorder.failed:
+            return why(recorder)
+        if any(not execution.ended for execution in recorder.executions.values()) or recorder.executions:
+            # Jobs have run; a checkpoint, or what depends on it, has failed in Snakemake itself.
+            traceback.print_exc()
+            told = broken(error, linemaps(loaded), places).answer
+            return recorder.clean(": ".join(filter(None, (told["where"], told["what"], told["why"]))))
+        if not isinstance(error, WorkflowError):
+            traceback.print_exc()
+        raise broken(error, linemaps(loaded), places) from error
+    return why(recorder) if recorder.failed and not finished_after_all(recorder) else None
+
+
+def finished_after_all(recorder: Recorder) -> bool:
+    """Say whether every job that failed has been tried again with success."""
+    return all(recorder.executions[int(e.job.jobid)] not in recorder.failed for e in recorder.failed)
+
+
+def output_settings(listener: Listener) -> Any:
+    """Return how Snakemake is to speak; its words go to the log of the engine."""
+    from snakemake.settings.types import OutputSettings
+
+    names = OutputSettings.__dataclass_fields__
+    handlers = {"log_handlers": [listener.message]} if "log_handlers" in names else {}
+    return OutputSettings(nocolor=True, printshellcmds=True, **handlers)
+
+
+def resource_settings(message: dict[str, Any]) -> Any:
+    """Return the cores and the memory that jobs may use at once."""
+    from snakemake.settings.types import ResourceSettings
+
+    cores = message["cores"] or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    resources = {"mem_mb": message["memory"] // 10**6} if message["memory"] else {}
+    return ResourceSettings(cores=cores or 1, resources=resources)
+
+
+def deployment(message: dict[str, Any], places: Places) -> Any:
+    """Return where rules with container images find them: under the names that Snakemake gives to pulled ones."""
+    from snakemake.settings.types import DeploymentMethod, DeploymentSettings
+
+    containers = message.get("containers")
+    if not containers:
+        return DeploymentSettings()
+    prefix = places.state / "images"
+    prefix.mkdir(exist_ok=True)
+    for name, image in containers["images"].items():
+        # snakemake.deployment.singularity.Image.path
+        link = prefix / f"{hashlib.md5(name.encode()).hexdigest()}.simg"  # noqa: S324 (a file name)
+        link.unlink(missing_ok=True)
+        link.symlink_to(image["name"])
+    return DeploymentSettings(
+        deployment_method={DeploymentMethod.APPTAINER}, apptainer_prefix=prefix,
+        apptainer_args=f"{CONTAINED} --bind {places.root}",
+    )  # fmt: skip
+
+
+def exit_code(recorder: Recorder) -> int:
+    """Return the exit code of the first job that failed, or 1."""
+    codes = [execution.fields.get("exit_code") for execution in recorder.failed]
+    return next((int(code) for code in codes if code), 1)
+
+
+def why(recorder: Recorder) -> str:
+    """Say why the run failed: each job that did, with the last lines of what it said."""
+    last = {execution.key: execution for execution in recorder.failed}
+    lines = [
+        f"job '{execution.fields['id']}' {ended(execution.fields.get('exit_code'))}: {execution.fields.get('error', '')}"
+        .rstrip(": ")
+        for execution in list(last.values())[:3]
+    ]  # fmt: skip
+    if not any(execution.fields.get("error") for execution in recorder.failed):
+        lines += [one_line(text) for text in recorder.messages[-TAIL:]]
+    return "\n".join(lines) or "Snakemake says only that it failed"
+
+
+def ended(code: int | None) -> str:
+    """Say how a program ended."""
+    if not code:
+        return "failed"
+    if code > 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"died by the signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"died by the signal {-code}"

@@ -1,0 +1,188 @@
+"""The engine `snakemake.snakemake`: speaks with the driver, which runs Snakemake in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wfx.engines import (
+    Channel,
+    Description,
+    DocumentReference,
+    Engine,
+    EngineCapabilities,
+    EngineResult,
+    Host,
+    Recognition,
+    StepEvent,
+)
+from wfx.errors import DefinitionError, EngineError, InputError
+from wfx.records import decode
+from wfx.values import JsonValue, Values
+
+from wfx_snakemake import configuration, documents
+
+if TYPE_CHECKING:
+    from wfx.runtimes import Runtime
+    from wfx.staging import StagedRun
+
+logger = logging.getLogger(__name__)
+DRIVER = Path(__file__).with_name("driver")
+PYTHON = "the Python of the setting engine.snakemake.snakemake.python"
+
+
+class SnakemakeEngine(Engine):
+    """Runs Snakefiles with Snakemake 8 and 9.
+
+    Settings, in `[engine.snakemake.snakemake]`: `python`, the interpreter that has Snakemake, where it is not wfx's own;
+    `conda`, `refuse` or `path` (see `configuration.refuse_conda`).
+    """
+
+    keys = (documents.KEY,)
+    capabilities = EngineCapabilities(
+        language="snakemake", name="Snakemake", language_name="Snakemake", containers=("singularity",), whole_tree=True,
+        leaves_out=documents.LEFT_OUT,
+    )  # fmt: skip
+
+    def __init__(self, host: Host | None = None) -> None:
+        super().__init__(host)
+        self._channel: Channel | None = None
+
+    @classmethod
+    def recognise(cls, tree: Path, entry: str = "") -> Recognition | None:
+        """See `Engine.recognise`."""
+        return documents.recognise(tree, entry)
+
+    @classmethod
+    def references(cls, document: bytes, name: str) -> Iterable[DocumentReference]:
+        """See `Engine.references`."""
+        return documents.references(document, name)
+
+    def version(self) -> str:
+        """Return Snakemake's version, from its metadata."""
+        python = self._python()
+        if python == sys.executable:
+            try:
+                return importlib.metadata.version("snakemake")
+            except importlib.metadata.PackageNotFoundError:
+                raise EngineError("Snakemake is not installed", remedy="pip install 'snakemake>=8.20,<10'") from None
+        code = "import importlib.metadata as m; print(m.version('snakemake'))"
+        try:
+            done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineError(f"{PYTHON} does not start", where=python, why=str(error)) from error
+        if done.returncode != 0:
+            raise EngineError(
+                "Snakemake is not installed there",
+                where=python,
+                remedy=f"{python} -m pip install 'snakemake>=8.20,<10'",
+            )
+        return done.stdout.strip()
+
+    def describe(self, entry: str, fragment: str = "") -> Description:
+        """See `Engine.describe`. `fragment` is the target: a rule or a file."""
+        answer = self._ask({"do": "describe", **self._workflow(entry, fragment), "version": self.version()})
+        return decode(Description, answer["description"])
+
+    def read_inputs(self, document: bytes, name: str) -> Values:
+        """Read a config file, YAML or JSON."""
+        return documents.read_inputs(document, name)
+
+    def bind(self, description: Description, values: Values) -> Values:
+        """Return the whole config: the workflow's own with the values put into it, as Snakemake puts them.
+
+        Raises DefinitionError where a rule asks for a conda environment and nobody has said what to do about it.
+        """
+        settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
+        configuration.refuse_conda(description, str(settings.get("conda") or "refuse"))
+        return configuration.bind(description, values)
+
+    def run(
+        self, staged: StagedRun, events: Callable[[StepEvent], None], handle: Callable[[JsonValue], None]
+    ) -> EngineResult:
+        """See `Engine.run`."""
+        assert self.host is not None
+        plan = staged.plan
+        workflow = plan.workflow
+        targets = plan.options.get("targets", "").split()
+        if staged.runtime is None and plan.description.images:
+            images = dict.fromkeys(need.image for need in plan.description.images)
+            logger.warning("rules run without containers; not used: %s", ", ".join(images))
+        channel = self._open()
+        overrides = configuration.overrides(plan.description, plan.inputs)
+        channel.send({
+            "do": "run", **self._workflow(workflow.entry, workflow.fragment), "targets": list(targets),
+            "config": overrides, "root": str(staged.directory), "outputs": str(staged.directory / "outputs"),
+            "logs": str(self.host.logs / "steps"), "cores": int(plan.options.get("cores") or 0),
+            "memory": int(plan.options.get("memory") or 0), "containers": _containers(staged.runtime),
+            "steps": {step.id: step.tool for step in plan.description.steps},
+            "declared": {output.id: output.type.kind == "array" for output in plan.description.outputs},
+        })  # fmt: skip
+        while True:
+            answer = self._receive(channel)
+            if "event" in answer:
+                events(decode(StepEvent, answer["event"]))
+            elif "result" in answer:
+                result: Any = answer["result"]
+                return EngineResult(
+                    result["status"], int(result["exit_code"]), result["outputs"],
+                    command=_command(workflow.entry, workflow.fragment, targets), error=result["error"],
+                )  # fmt: skip
+
+    def close(self) -> None:
+        """End the driver."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    # -- the driver
+
+    def _python(self) -> str:
+        settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
+        return str(settings.get("python") or sys.executable)
+
+    def _workflow(self, entry: str, fragment: str) -> dict[str, JsonValue]:
+        assert self.host is not None
+        return {"tree": str(self.host.tree), "entry": entry, "fragment": fragment, "aliases": dict(self.host.aliases),
+                "state": str(self.host.state)}  # fmt: skip
+
+    def _open(self) -> Channel:
+        if self._channel is None:
+            assert self.host is not None
+            self._channel = self.host.launch([self._python(), "-s", str(DRIVER)])
+        return self._channel
+
+    def _ask(self, message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        channel = self._open()
+        channel.send(message)
+        return self._receive(channel)
+
+    def _receive(self, channel: Channel) -> dict[str, JsonValue]:
+        answer = channel.receive()
+        if answer is None:
+            raise EngineError("Snakemake's driver ended without an answer")
+        problem = answer.get("problem")
+        if isinstance(problem, dict):
+            said = {key: str(problem[key]) for key in ("where", "why", "remedy") if problem.get(key)}
+            kind = {"document": DefinitionError, "input": InputError}.get(str(problem.get("kind")), EngineError)
+            raise kind(str(problem.get("what") or "Snakemake cannot be used"), **said)
+        return answer
+
+
+def _containers(runtime: Runtime | None) -> JsonValue:
+    if runtime is None:
+        return None
+    images: dict[str, JsonValue] = {
+        name: {"name": image.name, "digest": image.digest} for name, image in runtime.images.items()
+    }
+    return {"runtime": runtime.name, "images": images}
+
+
+def _command(entry: str, fragment: str, targets: list[str]) -> tuple[str, ...]:
+    wanted = targets or ([fragment] if fragment else [])
+    return ("snakemake", "--snakefile", f"workflow/{entry}", "--configfile", "inputs.json", *wanted)
