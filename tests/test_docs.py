@@ -1,41 +1,45 @@
-"""The documentation says what the code does: generated parts, hooks, links, and the commands that it shows."""
+"""The documentation says what the code does: generated parts, links, and the commands and changes that it shows."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
-import inspect
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
-import textwrap
-import tomllib
+import sysconfig
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from wfx import hookspecs
 from wfx.plugins import KINDS
-from wfx.testing.distributions import write_distribution
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md"), ROOT / "core/README.md"])
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+# `run` is typed, `change` is a difference to a file, `write` is a whole file, `shows` is a part of one.
 BLOCK = re.compile(
-    r"^(?P<indent> *)<!-- run(?P<how>[^>]*) -->\n+(?P=indent)```(?P<kind>\w+)\n(?P<body>.*?)^(?P=indent)```",
+    r"^(?P<indent> *)<!-- (?P<verb>run|change|write|shows)(?P<how>[^>]*) -->\n+"
+    r"(?P=indent)```(?P<kind>\w+)\n(?P<body>.*?)^(?P=indent)```",
     re.M | re.S,
 )
+# Where a page has a server listen; each test has a port of its own.
+PORT = "8000"
 
 
 def page_id(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-# -- generated parts, hooks, links
+# -- generated parts, links
 
 
 def test_the_reference_is_what_scripts_docs_writes() -> None:
@@ -43,20 +47,6 @@ def test_the_reference_is_what_scripts_docs_writes() -> None:
         [sys.executable, ROOT / "scripts" / "docs", "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_every_hook_is_documented_with_its_arguments() -> None:
-    text = (DOCS / "architecture.md").read_text("utf-8")
-    hooks = {
-        name: inspect.signature(function)
-        for name, function in vars(hookspecs).items()
-        if callable(function) and hasattr(function, f"{hookspecs.PROJECT}_spec")
-    }
-    assert hooks
-    for name, signature in hooks.items():
-        shown = f"`{name}({', '.join(signature.parameters)})`"
-        assert shown in text, f"docs/architecture.md does not show {shown}"
-    assert set(re.findall(r"`(wfx_\w+)\(", text)) == set(hooks)
 
 
 def anchors(page: Path) -> set[str]:
@@ -123,7 +113,7 @@ def resolves(name: str) -> bool:
         return False
 
 
-# -- the commands
+# -- the commands, and the changes to files between them
 
 
 @dataclass
@@ -134,12 +124,47 @@ class Command:
     expected: list[str] = field(default_factory=list)
     code: int = 0
 
+    def take(self, desk: Desk) -> None:
+        code, out = desk.run(self.text)
+        assert code == self.code, f"$ {self.text}\n{out}\nexit code {code}, not {self.code}"
+        if self.expected:
+            said = without_times(out if out.endswith("\n") or not out else out + "\n")
+            shown = "\n".join(self.expected)
+            assert re.fullmatch(pattern_of(self.expected), said), f"$ {self.text}\nshown:\n{shown}\nsaid:\n{out}"
 
-def commands_of(page: Path) -> Iterator[Command]:
-    """Yield the commands that a page marks as runnable, in their order."""
+
+@dataclass
+class Content:
+    """What a page has of a file: all of it, a part that stands there, or a difference."""
+
+    verb: str
+    path: str
+    body: str
+
+    def take(self, desk: Desk) -> None:
+        path = desk.here / self.path
+        if self.verb == "write":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(desk.ported(self.body), "utf-8")
+            return
+        text = path.read_text("utf-8")
+        old = self.body
+        if self.verb == "change":
+            lines = self.body.splitlines(keepends=True)
+            old = "".join(line[1:] for line in lines if line[0] != "+")
+            text = text.replace(old, "".join(line[1:] for line in lines if line[0] != "-"), 1)
+        assert path.read_text("utf-8").count(old) == 1, f"{self.path} does not have, once:\n{old}"
+        path.write_text(text, "utf-8")
+
+
+def steps_of(page: Path) -> Iterator[Command | Content]:
+    """Yield the commands that a page marks as runnable, and what it does to files, in their order."""
     for match in BLOCK.finditer(page.read_text("utf-8")):
         code = re.search(r"exit (\d+)", match["how"])
-        body = textwrap.dedent(match["body"])
+        body = re.sub(rf"^{match['indent']}", "", match["body"], flags=re.M)
+        if match["verb"] != "run":
+            yield Content(match["verb"], match["how"].strip(), body)
+            continue
         if match["kind"] == "python":
             yield Command(f"python - <<'END'\n{body}END\n", code=int(code[1]) if code else 0)
             continue
@@ -171,37 +196,93 @@ def without_times(text: str) -> str:
 
 
 class Desk:
-    """A fresh clone to type the commands in, with a home of its own."""
+    """A place to type commands in, with a home of its own: a fresh clone, or an empty folder (`Workshop`)."""
 
     def __init__(self, folder: Path, python: Path) -> None:
-        self.folder = folder / "clone"
-        home, programs = folder / "home", folder / "bin"
-        home.mkdir()
-        programs.mkdir()
-        shutil.copytree(ROOT / "examples", self.folder / "examples")
-        for path, arguments in (
-            (programs / "wfx", " -m wfx"),
-            (self.folder / "wfx", " -m wfx"),
-            (programs / "python", ""),
-        ):
-            path.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
-            path.chmod(0o755)
+        self.folder, self.programs, self.where = folder / "clone", folder / "bin", folder / "where"
+        home = folder / "home"
+        for each in (self.folder, home, self.programs):
+            each.mkdir()
+        self.where.write_text(str(self.folder))
+        self.port = free_port()
+        self.background: list[int] = []
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("WFX_", "GIT_", "XDG_"))} | {
-            "HOME": str(home), "PATH": f"{programs}:{python}:{os.environ['PATH']}", "NO_COLOR": "1", "COLUMNS": "200",
+            "HOME": str(home), "PATH": f"{self.programs}:{python}:{os.environ['PATH']}", "NO_COLOR": "1", "COLUMNS": "200",
             "GIT_CONFIG_SYSTEM": os.devnull, "LC_ALL": "C.UTF-8",
         }  # fmt: skip
+        self.furnish(folder)
+
+    def furnish(self, folder: Path) -> None:
+        """Put there what the reader has."""
+        shutil.copytree(ROOT / "examples", self.folder / "examples")
+        self.program("wfx", sys.executable, "-m wfx")
+        self.program("python", sys.executable)
+        shutil.copy(self.programs / "wfx", self.folder / "wfx")
         for command in (
             "git config --global user.name 'Ada Example'", "git config --global user.email ada@example.org",
             "git init -q", "git add examples", "git commit -qm 'the examples'",
         ):  # fmt: skip
             assert self.run(command)[0] == 0
 
+    def program(self, name: str, python: str | Path, arguments: str = "") -> None:
+        path = self.programs / name
+        path.write_text(f'#!/bin/sh\nexec "{python}" {arguments} "$@"\n')
+        path.chmod(0o755)
+
+    @property
+    def here(self) -> Path:
+        """The folder that the last command was left in."""
+        return Path(self.where.read_text().rstrip("\n"))
+
     def run(self, command: str) -> tuple[int, str]:
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self.env, text=True, check=False, timeout=300,
+        text = f"trap 'pwd > {self.where}' EXIT\n{self.ported(command)}"
+        with subprocess.Popen(
+            ["bash", "-c", text], cwd=self.here, env=self.env, text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        return done.returncode, done.stdout
+        ) as process:  # fmt: skip
+            if command.endswith("&"):
+                self.background.append(process.pid)
+            out, _ = process.communicate(timeout=300)
+        return process.returncode, re.sub(rf"\b{self.port}\b", PORT, out)
+
+    def ported(self, text: str) -> str:
+        return re.sub(rf"\b{PORT}\b", str(self.port), text)
+
+    def close(self) -> None:
+        """End what a command has left running."""
+        for group in self.background:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGTERM)
+
+
+class Workshop(Desk):
+    """Where a plugin's author begins: an empty folder, and an environment that has wfx, its usual plugins and the kit."""
+
+    def furnish(self, folder: Path) -> None:
+        """Make the environment; what it lacks it sees where these tests have it, and nothing comes from elsewhere."""
+        venv.create(folder / "env")
+        python = folder / "env" / "bin" / "python"
+        site = subprocess.run(
+            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        Path(site, "wfx.pth").write_text("".join(f"{each}\n" for each in packages()))
+        self.program("python", python)
+        for name in ("pip", "pytest", "wfx", "ruff", "mypy"):
+            self.program(name, python, f"-m {name}")
+        self.env |= {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def packages() -> list[str]:
+    """Return the folders that this Python finds packages in, without its own library."""
+    own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    own |= {f"{path}/lib-dynload" for path in own}
+    return [path for path in sys.path if os.path.isdir(path) and path not in own]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 def pages_that_run() -> list:
@@ -216,14 +297,10 @@ def pages_that_run() -> list:
 
 @pytest.mark.parametrize("page", pages_that_run())
 def test_the_commands_do_what_the_page_shows(page: Path, tmp_path: Path, programs: Path) -> None:
-    desk = Desk(tmp_path, programs)
-    for command in commands_of(page):
-        code, out = desk.run(command.text)
-        assert code == command.code, f"$ {command.text}\n{out}\nexit code {code}, not {command.code}"
-        if command.expected:
-            said = without_times(out if out.endswith("\n") or not out else out + "\n")
-            shown = "\n".join(command.expected)
-            assert re.fullmatch(pattern_of(command.expected), said), f"$ {command.text}\nshown:\n{shown}\nsaid:\n{out}"
+    desk = Workshop(tmp_path, programs) if page.parent.name == "plugins" else Desk(tmp_path, programs)
+    with contextlib.closing(desk):
+        for step in steps_of(page):
+            step.take(desk)
 
 
 def test_the_two_commands_of_the_readme_are_there() -> None:
@@ -233,34 +310,3 @@ def test_the_two_commands_of_the_readme_are_there() -> None:
     assert os.access(ROOT / "wfx", os.X_OK)
     assert os.access(ROOT / "scripts" / "test", os.X_OK)
     assert (ROOT / commands[0].split()[-1]).is_file()
-
-
-# -- the example of a plugin
-
-
-def test_the_fetcher_of_the_docs_keeps_the_contract(tmp_path: Path) -> None:
-    folder = DOCS / "plugins" / "wfx-ipfs"
-    source = (folder / "wfx_ipfs.py").read_text("utf-8")
-    assert len(source.splitlines()) <= 25
-    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
-    site = tmp_path / "site"
-    write_distribution(
-        site,
-        project["name"],
-        project["version"],
-        project["entry-points"],
-        {"wfx_ipfs": source},
-        project["dependencies"],
-    )
-    shutil.copy(folder / "tests" / "test_wfx_ipfs.py", tmp_path)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("WFX_")} | {"PYTHONPATH": str(site)}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "test_wfx_ipfs.py"],
-        cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "skipped" not in done.stdout
-    shown = subprocess.run(
-        [sys.executable, "-m", "wfx", "plugins", "show", "ipfs"], env=env, capture_output=True, text=True, check=False
-    )
-    assert "wfx_ipfs.IpfsFetcher" in shown.stdout, shown.stderr
