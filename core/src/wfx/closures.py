@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -66,6 +66,19 @@ class Closure:
         return self.reference.is_local
 
 
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder that somebody else made, a crate's: the workflow in it reads nothing outside of it."""
+
+    root: Path
+    entry: str
+    """Main document, relative to `root`."""
+    base: Reference
+    """What stands for `root` in references; no `file:` reference, since it is not the user's own."""
+    without: tuple[str, ...] = ()
+    """Files, and folders with `/` at their end, that are no part of the workflow though they lie in the tree."""
+
+
 @dataclass(slots=True)
 class _Found:
     """A document on its way into the closure."""
@@ -106,24 +119,39 @@ class _Origin:
     entry: str = ""
     manifest: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Path in the tree → sha256 and size."""
+    hashed: Callable[[Path], tuple[str, int]] | None = None
+    """Tells sha256 and size of a file in a tree that has no manifest."""
+    without: tuple[str, ...] = ()
+    """Of the tree, what is no part of the workflow."""
 
 
 def collect(
-    reference: Reference, session: Session, *, engine: str = "", scratch: Path, allow_local: bool = False
+    reference: Reference,
+    session: Session,
+    *,
+    engine: str = "",
+    scratch: Path,
+    allow_local: bool = False,
+    tree: Tree | None = None,
+    behalf: Reference | None = None,
 ) -> Closure:
     """Fetch and pin a workflow with all that its documents name.
 
-    `scratch` is an empty folder for the documents of a tree. Raises PolicyError where a document from elsewhere names
+    `scratch` is an empty folder for the documents of a tree. `tree` is where it lies already; `behalf` is who names the
+    reference, where that is not the user. Raises PolicyError where a document from elsewhere names
     a file of this machine and `allow_local` is not set, FetchError and DefinitionError with the place that names what
     is missing or broken.
     """
     fragment = "" if _fragment_is_path(reference) else reference.fragment
-    origin = _open_origin(reference.without_fragment() if fragment else reference, session, scratch)
+    if tree is not None:
+        origin = _open_given(reference, tree, session)
+    else:
+        origin = _open_origin(reference.without_fragment() if fragment else reference, session, scratch, behalf)
     if "%" in fragment:
         fragment = os.fsdecode(unquote_to_bytes(fragment))
-    tree, entry = _tree_of(origin, scratch)
+    top, entry = _tree_of(origin, scratch)
     folder = origin.main.path if origin.main.path.is_dir() else origin.main.path.parent
-    cls, recognition = recognise(tree, entry, session, engine, reference)
+    cls, recognition = recognise(top, entry, session, engine, reference)
     if not origin.entry and recognition.entry and origin.root is not None:
         # What was recognised may be a folder of the repository.
         origin.entry = (origin.main.path / recognition.entry).relative_to(origin.root).as_posix()
@@ -205,14 +233,26 @@ def _fragment_is_path(reference: Reference) -> bool:
     return reference.fragment.startswith("path=") or reference.scheme.startswith("git+")
 
 
-def _open_origin(reference: Reference, session: Session, scratch: Path) -> _Origin:
+def _open_given(reference: Reference, tree: Tree, session: Session) -> _Origin:
+    main = _Found(reference, "document", tree.root, "", 0, reference)
+    origin = _Origin(
+        main, root=tree.root, base=tree.base, pinned=reference, entry=tree.entry, hashed=session.store.hash_file,
+        without=tree.without,
+    )  # fmt: skip
+    origin.main = _in_tree(origin, tree.entry, "document")
+    return origin
+
+
+def _open_origin(
+    reference: Reference, session: Session, scratch: Path, behalf: Reference | None = None
+) -> _Origin:  # fmt: skip
     if reference.is_local and not reference.path.exists():
         raise ReferenceNotFound("no such file or folder", where=str(reference.path))
     if reference.is_local and reference.path.is_dir():
         return _Origin(_Found(reference, "document", reference.path, "", 0, reference))
     if reference.is_local:
         return _Origin(_local(reference, "document", session), entry=reference.path.name)
-    [fetched] = session.fetch([Source(reference)], purpose="workflow")
+    [fetched] = session.fetch([Source(reference)], purpose="workflow", behalf=behalf)
     if fetched.local is not None:
         return _open_origin(Reference.of_path(fetched.local), session, scratch)
     if fetched.kind == "file" and not fetched.entry:
@@ -280,6 +320,11 @@ def _in_tree(origin: _Origin, path: str, role: Role) -> _Found:
     assert origin.root is not None
     assert origin.base is not None
     real = origin.root / path
+    if path not in origin.manifest and origin.hashed is not None:
+        file, folder = real.resolve(), origin.root.resolve()
+        inside = file.is_relative_to(folder) and file.relative_to(folder).parts[:1] != (".wfx",)
+        if inside and file.is_file():
+            origin.manifest[path] = origin.hashed(file)
     if path not in origin.manifest:
         # A link inside the tree: the store's manifest has the target's digest under the target's path.
         target = os.path.relpath(os.path.realpath(real), os.path.realpath(origin.root))
@@ -325,6 +370,8 @@ def _whole_tree(origin: _Origin, folder: Path, cls: type[Engine], session: Sessi
     """Return every file of a repository, or of the folder of a local workflow; nothing of a lone remote document."""
     if origin.root is not None:
         names = files_of_tree(origin.root, cls.capabilities.leaves_out, limit=MAX_DOCUMENTS)
+        apart = tuple(part for part in origin.without if part.endswith("/"))
+        names = [name for name in names if str(name) not in origin.without and not str(name).startswith(apart)]
         items = [_in_tree(origin, name, "other") for name in names]
     elif origin.main.reference.is_local:
         names = files_of_tree(folder, cls.capabilities.leaves_out, limit=MAX_DOCUMENTS)

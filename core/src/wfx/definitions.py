@@ -22,6 +22,7 @@ from wfx.references import Reference
 from wfx.values import Values
 
 if TYPE_CHECKING:
+    from wfx.crates.held import Held
     from wfx.engines import Description, Engine
     from wfx.session import Session
 
@@ -48,6 +49,8 @@ class Definition:
     engine: str = ""
     containers: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    crate: Held | None = None
+    """The crate that holds the workflow, and inputs for it below all others."""
 
     def fingerprint(self) -> str:
         """Return a digest of the inputs as they are asked for, which needs neither the workflow nor the files."""
@@ -60,6 +63,7 @@ class Definition:
                 "options": [[o.name, o.mark, o.text] for o in self.input_options],
                 "cwd": str(Path.cwd()) if self.input_options else None,
                 "containers": list(self.containers),
+                **({"crate": self.crate.fingerprint()} if self.crate is not None else {}),
             }
         )
 
@@ -77,6 +81,9 @@ class Definition:
         if self.inputs:
             base = self.base if self.base is not None else Path.cwd()
             layers.append(Layer(engine.name_files(description, self.inputs), base, self._where))
+        if self.crate is not None:
+            others = {name for layer in layers for name in layer.values} | {o.name for o in self.input_options}
+            layers.insert(0, Layer(self.crate.values(description, others), Path.cwd(), lambda path: "the crate"))
         return assemble(description.inputs, layers, self.input_options)
 
     def _where(self, path: tuple[str | int, ...]) -> str:
@@ -215,10 +222,18 @@ def from_command_line(
     containers: str | None = None,
     cores: int | None = None,
     memory: str | None = None,
+    action: str = "",
 ) -> Definition:
-    """Return the definition that the command line asks for; WORKFLOW may be a definition file."""
-    reference = _workflow_reference(workflow)
-    definition = _definition_file(reference, session) or Definition(reference)
+    """Return the definition that the command line asks for; WORKFLOW may be a definition file, or a crate.
+
+    `action` chooses one of the runs that a crate records.
+    """
+    definition = _crate(workflow, session, action)
+    if definition is None:
+        reference = _workflow_reference(workflow)
+        definition = _definition_file(reference, session) or Definition(reference)
+        if action:
+            raise UsageError("--action chooses a run of a crate", why=f"{workflow} is none")
     if inputs_file is not None:
         definition = dataclasses.replace(
             definition, inputs_file=read_inputs_file(Reference.parse(inputs_file), session)
@@ -246,6 +261,18 @@ def from_command_line(
         containers=runtimes or tuple(session.config.get_list("containers")),
         options=options,
     )
+
+
+def _crate(text: str, session: Session, action: str) -> Definition | None:
+    """Return the definition that a crate is; None for what is no crate."""
+    from wfx.crates.opening import may_be_crate
+
+    if not may_be_crate(text):
+        return None
+    from wfx.crates.held import find_held
+
+    held = find_held(text, session, action)
+    return Definition(held.workflow, name=held.name, crate=held) if held is not None else None
 
 
 @contextlib.contextmanager

@@ -262,13 +262,18 @@ class _Work:
         definition, session = self.definition, self.session
         self.reporter.phase(f"reading {definition.workflow}")
         scratch = session.scratch()
-        self.closure = closures.collect(
-            definition.workflow,
-            session,
-            engine=definition.engine,
-            scratch=scratch,
-            allow_local=self.options.allow_local,
-        )
+        if definition.crate is not None:
+            self.closure = definition.crate.closure(
+                engine=definition.engine, scratch=scratch, allow_local=self.options.allow_local
+            )
+        else:
+            self.closure = closures.collect(
+                definition.workflow,
+                session,
+                engine=definition.engine,
+                scratch=scratch,
+                allow_local=self.options.allow_local,
+            )
         needs_trust(
             sandboxed=self.sandbox.active, workflow_is_local=self.closure.local,
             trusted=_trusted(self.closure.pinned, self.options, session),
@@ -331,6 +336,7 @@ class _Work:
         return planning.make_plan(
             self.closure, self.description, values, engine, self.session, name=self.name, request=self.request,
             containers=(runtime,), images=images, warnings=warnings, options=dict(self.definition.options), probe=probe,
+            named=self.definition.crate.named if self.definition.crate is not None else {},
         )  # fmt: skip
 
     # -- to the end

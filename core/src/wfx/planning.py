@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -79,6 +79,8 @@ class PlannedInput:
     licence: str | None = None
     own_network: str = ""
     """Who opens connections of its own for it, past wfx's gate to the network: `wfx-fsspec 0.1.0`; empty: nobody."""
+    named_by: Reference | None = None
+    """The crate that names it, where the user does not: then it is fetched with a stranger's rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +184,13 @@ def make_plan(
     warnings: Sequence[str] = (),
     options: dict[str, str] | None = None,
     probe: bool = False,
+    named: Mapping[str, Reference] | None = None,
 ) -> Plan:
     """Resolve a definition whose workflow has been collected and described.
 
     `values` has absolute URIs as locations and has been validated. With `probe` the place of each remote input is
     asked for its size and validator; without, the plan says what the store knows, because fetching follows at once.
+    `named` says who names a URI, where that is not the user.
     Raises InputError for local files that are not there, all at once.
     """
     from wfx import __version__
@@ -197,7 +201,10 @@ def make_plan(
     missing = missing_locally(layout.files)
     if missing:
         raise InputError("; ".join(missing[:20]) + (f"; and {len(missing) - 20} more" if len(missing) > 20 else ""))
-    files = tuple(_known(item, session) for item in layout.files)
+    foreign = named or {}
+    files = tuple(
+        _known(dataclasses.replace(item, named_by=foreign.get(item.reference.uri)), session) for item in layout.files
+    )
     if probe and not session.offline:
         files = tuple(_probe(item, session) for item in files)
     return Plan(
@@ -240,7 +247,8 @@ def _probe(item: PlannedInput, session: Session) -> PlannedInput:
     fetcher = session.plugins.fetcher(item.reference)
     if issubclass(fetcher, LocalFetcher) or not issubclass(fetcher, StreamFetcher):
         return item
-    body = fetcher().open(item.reference, session.net)
+    net = session.net if item.named_by is None else session.net.on_behalf_of(item.named_by, "fetch")
+    body = fetcher().open(item.reference, net)
     body.stream.close()
     same = item.validator is not None and body.validator == item.validator and body.total == item.known_size
     return dataclasses.replace(
@@ -258,5 +266,10 @@ def _distributions(
     providers = [session.plugins.provider("engine", closure.recognition.engine)]
     # A host's own plugin may serve some references of a scheme: one of each host is looked at, not each of thousands.
     places = {(item.scheme, item.host): item for item in (closure.reference, *(item.reference for item in files))}
-    providers += [session.plugins.fetcher_provider(reference) for reference in places.values()]
+    providers += [
+        # A crate that lies here needs nobody to fetch it.
+        session.plugins.fetcher_provider(reference)
+        for reference in places.values()
+        if not reference.scheme.startswith("crate+")
+    ]
     return {p.distribution: p.version for p in sorted(filter(None, providers), key=lambda p: p.distribution)}

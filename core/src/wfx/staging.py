@@ -93,8 +93,12 @@ def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[
 
     Raises FetchError, IntegrityError, or InputError where a folder came for a file.
     """
-    sources = [Source(item.reference, item.expected) for item in plan.files]
-    fetched = session.fetch(sources, refresh=refresh) if sources else []
+    answers: dict[int, Fetched] = {}
+    for behalf in dict.fromkeys(item.named_by for item in plan.files):
+        numbers = [n for n, item in enumerate(plan.files) if item.named_by == behalf]
+        sources = [Source(plan.files[n].reference, plan.files[n].expected) for n in numbers]
+        answers.update(zip(numbers, session.fetch(sources, behalf=behalf, refresh=refresh), strict=True))
+    fetched = [answers[n] for n in range(len(plan.files))]
     for item, answer in zip(plan.files, fetched, strict=True):
         if answer.kind != item.kind:
             raise InputError(

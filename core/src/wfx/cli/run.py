@@ -27,6 +27,7 @@ def what_to_run(function: F) -> F:
             "-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE",
             help="An input: NAME=VALUE (read by its type), NAME:=JSON, or NAME=@REFERENCE. A repeated one appends.",
         ),
+        click.option("--action", default="", help="Of a crate with several runs, the one whose inputs are taken."),
         click.option("--name", help="Name of the run."),
         click.option("--engine", help="Engine, as LANGUAGE.ENGINE or either half."),
         click.option("--containers", metavar="LIST", help="Container runtimes in order of preference, or none."),
@@ -59,7 +60,8 @@ def run(
 ) -> int:  # fmt: skip
     """Fetch, stage and run a workflow, and leave a crate.
 
-    WORKFLOW is a path, a URL, a git reference or a definition file. INPUTS_FILE is the engine's own form of inputs (a
+    WORKFLOW is a path, a URL, a git reference, a definition file or a crate (a folder, a zip, its metadata), whose run's
+    inputs are then taken where no others are given. INPUTS_FILE is the engine's own form of inputs (a
     CWL job file, YAML or JSON); the files in it may be references of any scheme.
     """
     from wfx import flow

@@ -45,6 +45,14 @@ def looks_like_crate(reference: Reference) -> bool:
         raise MachineError.of(error) from error
 
 
+def may_be_crate(text: str) -> bool:
+    """Say whether `find_crate` is worth asking of what is to be run: a file that is plainly none costs nothing."""
+    reference = Reference.parse(text)
+    if reference.is_local or reference.scheme in PLAIN:
+        return looks_like_crate(reference)
+    return not reference.scheme.startswith("git+") and not reference.fragment
+
+
 def find_crate(text: str, session: Session) -> Crate | None:
     """Return the crate that a text leads to: a reference, or a run by its id or name; None where it leads to none.
 
@@ -78,8 +86,8 @@ def _detached_in(reference: Reference, session: Session) -> Crate | None:
     return open_crate(reference, session)
 
 
-def open_crate(reference: Reference, session: Session) -> Crate:
-    """Read the crate at a reference; what is elsewhere is fetched into the store first.
+def open_crate(reference: Reference, session: Session, *, behalf: Reference | None = None) -> Crate:
+    """Read the crate at a reference; what is elsewhere is fetched into the store first. `behalf` is the crate that names it.
 
     Raises DefinitionError where there is no crate, ReferenceNotFound where there is nothing.
     """
@@ -93,7 +101,7 @@ def open_crate(reference: Reference, session: Session) -> Crate:
             crate.base = _web_root(crate)
         return crate
     plain = reference.without_fragment() if not reference.fragment.startswith("path=") else reference
-    [fetched] = session.fetch([Source(plain)], purpose="workflow")
+    [fetched] = session.fetch([Source(plain)], purpose="workflow", behalf=behalf)
     crate = _of_fetched(plain, fetched, session)
     crate.reference = reference
     return crate

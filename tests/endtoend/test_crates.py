@@ -1,0 +1,243 @@
+"""Crates in: anybody's crate is inspected and run, ours exactly; hostile ones are refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wfx.testing.servers import FaultServer
+
+pytestmark = pytest.mark.real
+
+TOOL = """\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [cat]
+inputs:
+  text: {type: File, inputBinding: {position: 1}}
+  n: {type: int, default: 1}
+outputs: {copy: stdout}
+stdout: copy.txt
+"""
+
+
+@pytest.fixture
+def ours(wfx) -> Path:
+    """A crate of ours, with a file of the workflow's own as default."""
+    wfx.workflow()
+    text = wfx.flow.replace(
+        "  words: File\n", "  words: File\n  more: {type: File, default: {class: File, location: words.txt}}\n", 1
+    )
+    wfx.write("flow/count.cwl", text)
+    done = wfx("run", "flow/count.cwl", "flow/job.yml", "-o", "first", "--json")
+    assert done.code == 0, done.err
+    return wfx.folder / "first"
+
+
+def pack(crate: Path, target: Path, prefix: str = "", *, bag: bool = False) -> Path:
+    with zipfile.ZipFile(target, "w") as archive:
+        if bag:
+            archive.writestr(f"{prefix}bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
+        for path in sorted(crate.rglob("*")):
+            name = path.relative_to(crate)
+            if path.is_file() and name.parts[0] != ".wfx":
+                archive.write(path, f"{prefix}{'data/' if bag else ''}{name}")
+    return target
+
+
+def forms(crate: Path, folder: Path) -> dict[str, Path]:
+    """The same crate as a folder without wfx's state, as zips of several forms, and as a bag."""
+    bare = folder / "bare"
+    shutil.copytree(crate, bare, ignore=shutil.ignore_patterns(".wfx"))
+    bag = folder / "bag"
+    shutil.copytree(bare, bag / "data")
+    (bag / "bagit.txt").write_text("BagIt-Version: 1.0\n")
+    return {
+        "folder": bare, "metadata": bare / "ro-crate-metadata.json", "zip": pack(crate, folder / "a.zip"),
+        "deeper": pack(crate, folder / "b.zip", "top/"), "bag": bag, "packed bag": pack(crate, folder / "c.zip", "x/", bag=True),
+    }  # fmt: skip
+
+
+def test_our_crate_is_the_same_run_from_every_form(wfx, ours: Path) -> None:
+    wanted = json.loads((ours / "lock.json").read_text())["identity"]
+    for number, (name, place) in enumerate(forms(ours, wfx.folder).items()):
+        wfx.env["WFX_HOME"] = str(wfx.folder / f"home{number}")
+        done = wfx("run", place, "-o", f"again {name}", "--json")
+        assert done.code == 0, done.err
+        assert done.json["identity"] == wanted, name
+        assert (wfx.folder / f"again {name}/outputs/counts.txt").read_text() == (
+            ours / "outputs/counts.txt"
+        ).read_text()
+
+
+def test_our_crate_is_run_from_the_web(wfx, ours: Path, server: FaultServer) -> None:
+    server.add("/c/one.crate.zip", pack(ours, wfx.folder / "one.zip").read_bytes())
+    for path in ours.rglob("*"):
+        if path.is_file() and ".wfx" not in path.parts:
+            server.add(f"/d/{path.relative_to(ours).as_posix()}", path.read_bytes())
+    wanted = json.loads((ours / "lock.json").read_text())["identity"]
+    for number, url in enumerate((f"{server.url}/c/one.crate.zip", f"{server.url}/d/ro-crate-metadata.json")):
+        wfx.env["WFX_HOME"] = str(wfx.folder / f"home{number}")
+        done = wfx("run", url, "-o", f"again{number}", "--json")
+        assert done.code == 0, done.err
+        assert done.json["identity"] == wanted
+
+
+def test_what_the_user_gives_goes_before_what_the_crate_has(wfx, ours: Path) -> None:
+    done = wfx("run", ours, "-i", "reverse=true", "-o", "again", "--json")
+    assert done.code == 0, done.err
+    assert (wfx.folder / "again/outputs/counts.txt").read_text() == "      2 b\n      1 a\n"
+
+
+def test_a_changed_crate_of_ours_is_refused(wfx, ours: Path) -> None:
+    bare = forms(ours, wfx.folder)["folder"]
+    (bare / "inputs/words/words.txt").write_text("x\n")
+    assert "words.txt" in wfx.refused(5, "run", bare, "-o", "again")
+    (bare / "workflow/sort.cwl").write_text(wfx.tool.replace("[sort]", "[sort, -u]"))
+    assert "it is not what was run" in wfx.refused(5, "run", bare, "-o", "again")
+
+
+def foreign(folder: Path, *entities: dict[str, Any], tool: str = TOOL, **main: Any) -> Path:
+    """A crate that was made by another program, of a run of `cat`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "w.cwl").write_text(tool)
+    graph = [
+        {"@id": "ro-crate-metadata.json", "@type": "CreativeWork", "about": {"@id": "./"}},
+        {"@id": "./", "@type": "Dataset", "mainEntity": {"@id": "w.cwl"}},
+        {"@id": "w.cwl", "@type": ["File", "ComputationalWorkflow"], "programmingLanguage": {"@id": "#cwl"},
+         "input": [{"@id": "#text"}, {"@id": "#n"}], **main},
+        {"@id": "#cwl", "@type": "ComputerLanguage", "name": "CWL"},
+        {"@id": "#text", "@type": "FormalParameter", "name": "text"}, {"@id": "#n", "@type": "FormalParameter", "name": "n"},
+        *entities,
+    ]  # fmt: skip
+    (folder / "ro-crate-metadata.json").write_text(json.dumps({"@graph": graph}))
+    return folder
+
+
+def action(*objects: str, **more: Any) -> dict[str, Any]:
+    return {
+        "@id": "#run",
+        "@type": "CreateAction",
+        "instrument": {"@id": "w.cwl"},
+        "object": [{"@id": o} for o in objects],
+        **more,
+    }
+
+
+def data(identifier: str, **more: Any) -> dict[str, Any]:
+    return {"@id": identifier, "@type": "File", "exampleOfWork": {"@id": "#text"}, **more}
+
+
+def test_missing_parts_come_from_where_the_crate_says_held_to_its_checksum(wfx, server: FaultServer) -> None:
+    url = server.add("/t.txt", b"far\n")
+    wfx.write("home/config/config.toml", '[net]\nallow_private_hosts = ["127.0.0.1"]\n')
+    good = hashlib.sha256(b"far\n").hexdigest()
+    crate = foreign(wfx.folder / "c", action("t.txt"), data("t.txt", contentUrl=url, sha256=good))
+    done = wfx("run", crate, "-o", "out", "--json")
+    assert done.code == 0, done.err
+    assert (wfx.folder / "out/outputs/copy.txt").read_text() == "far\n"
+    crate = foreign(wfx.folder / "d", action("t.txt"), data("t.txt", contentUrl=url, sha256="0" * 64))
+    wfx.refused(5, "run", crate, "-o", "out2")
+
+
+def test_a_crate_leads_into_no_private_network(wfx, server: FaultServer) -> None:
+    url = server.add("/t.txt", b"far\n")
+    crate = foreign(wfx.folder / "c", action("t.txt"), data("t.txt", contentUrl=url))
+    before = server.connections
+    wfx.refused(8, "run", crate, "-o", "out")
+    assert server.connections == before
+
+
+def test_what_is_missing_is_told_all_at_once(wfx) -> None:
+    crate = foreign(
+        wfx.folder / "c", action("gone.txt", "#n1"), data("gone.txt"),
+        {"@id": "#n1", "@type": "PropertyValue", "value": "many", "exampleOfWork": {"@id": "#n"}},
+    )  # fmt: skip
+    line = wfx.refused(3, "plan", crate)
+    assert "gone.txt is not in the crate" in line
+    assert "'many' where int is expected" in line
+    assert "-i NAME=@FILE" in line
+    wfx.write("mine.txt", "mine\n")
+    done = wfx("run", crate, "-i", "text=@mine.txt", "-i", "n=2", "-o", "out", "--json")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    "identifier", ["../secret", "/etc/passwd", "file:///etc/passwd", "%2e%2e/secret", "a/../../secret", "link"]
+)
+def test_no_id_leads_out_of_a_crate(wfx, identifier: str) -> None:
+    wfx.write("secret", "secret\n")
+    crate = foreign(wfx.folder / "c", action(identifier), data(identifier))
+    (crate / "link").symlink_to("/etc/passwd")
+    wfx.refused(8, "run", crate, "-o", "out")
+    assert not (wfx.folder / "out").exists()
+    assert wfx("inspect", crate).code == 0
+
+
+def test_a_workflow_in_a_crate_reads_nothing_outside_of_it(wfx) -> None:
+    wfx.write("secret", "secret\n")
+    for location in ("../secret", "/etc/passwd", "file:///etc/passwd"):
+        tool = TOOL.replace(
+            "text: {type: File,", f"text: {{type: File, default: {{class: File, location: '{location}'}},"
+        )
+        crate = foreign(wfx.folder / "c", tool=tool)
+        wfx.refused(8, "run", crate, "-o", "out")
+
+
+def test_links_and_bombs_in_zips_are_refused(wfx) -> None:
+    crate = foreign(wfx.folder / "c", action("link"), data("link"))
+    place = pack(crate, wfx.folder / "link.zip")
+    with zipfile.ZipFile(place, "a") as archive:
+        info = zipfile.ZipInfo("link")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "/etc/passwd")
+    assert "symbolic link" in wfx.refused(8, "run", place, "-o", "out")
+    place = pack(crate, wfx.folder / "bomb.zip")
+    with zipfile.ZipFile(place, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("big", b"\0" * 300_000_000)
+    assert "zip bomb" in wfx.refused(8, "run", place, "-o", "out")
+
+
+def test_two_entities_with_the_workflows_id_are_refused(wfx) -> None:
+    crate = foreign(wfx.folder / "c", {"@id": "w.cwl", "@type": ["File", "ComputationalWorkflow"], "name": "another"})
+    assert "differ" in wfx.refused(3, "run", crate, "-o", "out")
+
+
+def test_a_run_is_chosen_with_action(wfx) -> None:
+    crate = foreign(
+        wfx.folder / "c", action("a.txt", name="one"), data("a.txt"), data("b.txt"),
+        {**action("b.txt", name="two"), "@id": "#other"},
+    )  # fmt: skip
+    (crate / "a.txt").write_text("a\n")
+    (crate / "b.txt").write_text("b\n")
+    for chosen, said in (("1", "a\n"), ("two", "b\n"), ("#other", "b\n")):
+        assert wfx("run", crate, "--action", chosen, "-o", f"out{chosen}", "--json").code == 0
+        assert (wfx.folder / f"out{chosen}/outputs/copy.txt").read_text() == said
+    assert "its runs: 1 (#run), 2 (#other)" in wfx.refused(2, "plan", crate, "--action", "9")
+    assert len(wfx("inspect", crate, "--json").json["runs"]) == 2
+
+
+def test_a_crate_of_a_language_without_an_engine_says_what_is_missing(wfx) -> None:
+    crate = foreign(wfx.folder / "c", programmingLanguage="WDL")
+    assert "written in WDL" in wfx.refused(6, "plan", crate)
+
+
+def test_metadata_cut_anywhere_cost_one_line(wfx) -> None:
+    crate = foreign(wfx.folder / "c", action("a.txt"), data("a.txt"))
+    whole = (crate / "ro-crate-metadata.json").read_bytes()
+    for at in range(0, len(whole), 400):
+        (crate / "ro-crate-metadata.json").write_bytes(whole[:at])
+        wfx.refused(3, "inspect", crate)
+
+
+def test_inspect_says_what_a_workflow_is(wfx) -> None:
+    done = wfx("inspect", wfx.workflow())
+    assert done.code == 0, done.err
+    assert "input      words: File, required" in done.out
+    assert wfx("inspect", "flow/count.cwl", "--json").json["kind"] == "workflow"
