@@ -1,0 +1,159 @@
+"""The description of a pipeline, from its text and its configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import posixpath
+import re
+from pathlib import Path
+
+from wfx.documents import load_document
+from wfx.engines import Description, ImageNeed, Step, Tool
+from wfx.errors import DefinitionError, WfxError
+from wfx.values import Parameter, ValueType
+
+from wfx_nextflow.configuration import Configuration
+from wfx_nextflow.parameters import parameters
+from wfx_nextflow.project import Project, Use
+from wfx_nextflow.recognition import KEY, read_text
+
+FILES = ValueType("array", items=ValueType("File"))
+PUBLISHED = "published"
+LICENCES = (
+    (r"\bMIT License\b", "MIT"), (r"Apache License\s+Version 2\.0", "Apache-2.0"),
+    (r"GNU AFFERO GENERAL PUBLIC LICENSE\s+Version 3", "AGPL-3.0-only"),
+    (r"GNU LESSER GENERAL PUBLIC LICENSE\s+Version 3", "LGPL-3.0-only"),
+    (r"GNU GENERAL PUBLIC LICENSE\s+Version 3", "GPL-3.0-only"), (r"GNU GENERAL PUBLIC LICENSE\s+Version 2", "GPL-2.0-only"),
+    (r"BSD 3-Clause", "BSD-3-Clause"), (r"Mozilla Public License Version 2\.0", "MPL-2.0"),
+    (r"CC0 1\.0 Universal", "CC0-1.0"),
+)  # fmt: skip
+
+
+def describe(project: Project, configuration: Configuration, version: str, workflow: str = "") -> Description:
+    """Describe what a pipeline's entry workflow does. Raises DefinitionError for what cannot be run."""
+    if project.is_dsl1:
+        raise DefinitionError(
+            "it is written in DSL1", where=project.entry, why="Nextflow runs only DSL2 since version 22.12",
+            remedy="take a release of the pipeline that is written in DSL2",
+        )  # fmt: skip
+    main = project.main
+    if workflow and workflow not in main.workflows:
+        names = ", ".join(sorted(filter(None, main.workflows))) or "none"
+        raise DefinitionError(f"there is no workflow '{workflow}' in it", where=project.entry, why=f"it has: {names}")
+    if not main.workflows and len(main.processes) != 1:
+        raise DefinitionError(
+            "it has no workflow", where=project.entry, why="nothing says which process is to run",
+            remedy="name the pipeline's main script",
+        )  # fmt: skip
+    uses = project.uses(workflow)
+    tools: dict[str, Tool] = {}
+    steps: list[Step] = []
+    images: dict[tuple[str, str], ImageNeed] = {}
+    warnings: list[str] = []
+    for position, use in enumerate(uses):
+        image, computed = image_of(use, configuration)
+        tool = _tool(use, image if not computed else "", project.tree)
+        known = tools.setdefault(tool.id, tool)
+        if known.image and image and not computed and known.image != image:
+            # One process, used twice with different images: the second use is a tool of its own.
+            tool = dataclasses.replace(tool, id=f"{tool.id}/{use.id}")
+            tools[tool.id] = tool
+        steps.append(Step(use.id, tool.id, position, use.id, conditional=use.conditional))
+        if computed:
+            warnings.append(f"the container of {use.id} is put together while it runs, so it is not planned: {image}")
+        elif image:
+            images[tool.id, image] = ImageNeed(image, tool.id, required=False)
+    manifest = configuration.text
+    name = manifest("manifest.name").rpartition("/")[2] or Path(project.entry).stem
+    optional_files = ValueType("union", alternatives=(ValueType("null"), FILES))
+    outputs = [Parameter(step.id, optional_files, doc=f"Files that {step.id} publishes") for step in steps]
+    outputs.append(Parameter(PUBLISHED, optional_files, doc="Other files that it writes"))
+    licence = manifest("manifest.license") or licence_of(project.home) or licence_of(project.tree)
+    return Description(
+        engine=KEY, engine_version=version, language_version="DSL2", entry=project.entry, fragment=workflow, name=name,
+        doc=manifest("manifest.description"), licence=licence or None,
+        inputs=parameters(project, configuration), outputs=tuple(outputs), tools=tuple(tools.values()), steps=tuple(steps),
+        images=tuple(images.values()), warnings=tuple(warnings),
+    )  # fmt: skip
+
+
+def image_of(use: Use, configuration: Configuration) -> tuple[str, bool]:
+    """Return the image of a process, and whether its name is only known at run time."""
+    image, computed = use.process.container, use.process.computed
+    configured = configuration.below("process.")
+    if "container" in configured and not image:
+        image, computed = _configured(configuration, "process.container")
+    simple = use.id.rpartition(":")[2]
+    for kind, wanted in (
+        ("withLabel", use.process.labels),
+        ("withName", (use.process.name, simple)),
+        ("withName", (use.id,)),
+    ):
+        for key in configured:
+            match = re.fullmatch(rf"'{kind}:(.*)'\.container", key)
+            if match and any(selects(match[1], name) for name in wanted):
+                image, computed = _configured(configuration, f"process.{key}")
+    registry = configuration.text("docker.registry").rstrip("/")
+    first = image.partition("/")[0]
+    if registry and image and not computed and "/" in image and "." not in first and ":" not in first:
+        image = f"{registry}/{image}"
+    return image, computed
+
+
+def selects(pattern: str, name: str) -> bool:
+    """Say whether a selector of the configuration means a name: a regular expression, `!` before it for its opposite."""
+    negated = pattern.startswith("!")
+    try:
+        return (re.fullmatch(pattern.removeprefix("!"), name) is not None) != negated
+    except re.error:
+        return fnmatch.fnmatchcase(name, pattern)
+
+
+def _configured(configuration: Configuration, name: str) -> tuple[str, bool]:
+    value = configuration.get(name)
+    return (value, "$" in value) if isinstance(value, str) else (configuration.values[name], True)
+
+
+def _tool(use: Use, image: str, tree: Path) -> Tool:
+    process = use.process
+    inputs = [Parameter(name, FILES) for name in dict.fromkeys((*process.inputs[:1], "files"))]
+    outputs = [Parameter(name, FILES) for name in dict.fromkeys(output.name for output in process.outputs)]
+    return Tool(
+        f"{use.script}#{process.name}", "command", process.name, process.doc or _meta(tree / use.script),
+        tuple(inputs), tuple(outputs), image or None, document=use.script,
+    )  # fmt: skip
+
+
+def _meta(script: Path) -> str:
+    """Return what nf-core's `meta.yml` beside a module says of it."""
+    path = script.with_name("meta.yml")
+    if not path.is_file() or script.name != "main.nf":
+        return ""
+    try:
+        value = load_document(path.read_bytes(), path.name).value
+    except WfxError:
+        return ""
+    text = value.get("description") if isinstance(value, dict) else None
+    return " ".join(text.split()) if isinstance(text, str) else ""
+
+
+def licence_of(tree: Path) -> str | None:
+    """Return the SPDX identifier of the licence that lies beside the pipeline, where it is a common one."""
+    for name in ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING"):
+        text = read_text(tree / name)
+        if text is not None:
+            head = " ".join(text[:2000].split())
+            return next((spdx for pattern, spdx in LICENCES if re.search(pattern, head, re.I)), None)
+    return None
+
+
+def patterns_of(project: Project, workflow: str) -> dict[str, dict[str, object]]:
+    """Return for the driver what each step's files are called: step → its inputs, outputs and their patterns."""
+    found: dict[str, dict[str, object]] = {}
+    for use in project.uses(workflow):
+        found[use.id] = {
+            "inputs": list(use.process.inputs),
+            "outputs": [[o.name, posixpath.normpath(o.pattern) if o.pattern else ""] for o in use.process.outputs],
+        }
+    return found

@@ -1,0 +1,204 @@
+"""The engine `nextflow.nextflow`: reads pipelines itself, and has its driver run Nextflow in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wfx.engines import (
+    Channel,
+    Description,
+    Engine,
+    EngineCapabilities,
+    EngineResult,
+    Host,
+    Recognition,
+    StepEvent,
+)
+from wfx.errors import DefinitionError, EngineError
+from wfx.records import decode
+from wfx.values import JsonValue, Values
+
+from wfx_nextflow import binding, installing, recognition
+from wfx_nextflow.configuration import Configuration, read_configuration
+from wfx_nextflow.describing import PUBLISHED, describe, patterns_of
+from wfx_nextflow.project import Project, home_of
+
+if TYPE_CHECKING:
+    from wfx.runtimes import Runtime
+    from wfx.staging import StagedRun
+
+DRIVER = Path(__file__).with_name("driver")
+WANTED = "manifest.nextflowVersion"
+
+
+class NextflowEngine(Engine):
+    """Runs Nextflow pipelines, DSL2.
+
+    Settings, in `[engine."nextflow.nextflow"]`: `program`, `version`, `plugins`; see the package's README.
+    """
+
+    keys = (recognition.KEY,)
+    capabilities = EngineCapabilities(
+        language="nextflow", name="Nextflow", language_name="Nextflow", containers=("docker", "podman", "singularity"),
+        whole_tree=True,
+        leaves_out=("work", "results", ".nextflow", ".nextflow.log*", ".nf-test", ".nf-test.log", "*.code-workspace"),
+    )  # fmt: skip
+
+    def __init__(self, host: Host | None = None) -> None:
+        super().__init__(host)
+        self._channel: Channel | None = None
+        self._serves = ""
+        """Which installation the driver may read."""
+
+    @classmethod
+    def recognise(cls, tree: Path, entry: str = "") -> Recognition | None:
+        """See `Engine.recognise`."""
+        return recognition.recognise(tree, entry)
+
+    def version(self) -> str:
+        """Return the version of the Nextflow that is used where a pipeline wants no other."""
+        return self._installation().version
+
+    def describe(self, entry: str, fragment: str = "") -> Description:
+        """See `Engine.describe`. `fragment` names a workflow of the main script, as Nextflow's option -entry does."""
+        assert self.host is not None
+        project = Project.read(self.host.tree, entry)
+        if project.is_dsl1:
+            return describe(project, Configuration(), "", fragment)
+        configuration = self._configuration(entry)
+        self._refuse_plugins(configuration)
+        wanted = configuration.text(WANTED)
+        return describe(project, configuration, self._installation(wanted).version, fragment)
+
+    def read_inputs(self, document: bytes, name: str) -> Values:
+        """Read a params file, YAML or JSON."""
+        return binding.read_inputs(document, name)
+
+    def name_files(self, description: Description, values: Values) -> Values:
+        """See `Engine.name_files`."""
+        return binding.name_files(description, values)
+
+    def bind(self, description: Description, values: Values) -> Values:
+        """See `Engine.bind`."""
+        return binding.bind(description, values)
+
+    def run(
+        self, staged: StagedRun, events: Callable[[StepEvent], None], handle: Callable[[JsonValue], None]
+    ) -> EngineResult:
+        """See `Engine.run`."""
+        assert self.host is not None
+        plan = staged.plan
+        entry, fragment = plan.workflow.entry, plan.workflow.fragment
+        description = plan.description
+        project = Project.read(self.host.tree, entry)
+        patterns: dict[str, Any] = patterns_of(project, fragment)
+        tools = {step.id: step.tool for step in description.steps}
+        installation = self._installation(f"={description.engine_version}" if description.engine_version else "")
+        channel = self._open(installation)
+        channel.send({
+            "do": "run", **self._start(installation), "entry": entry, "workflow": fragment, "params": plan.inputs,
+            "sheets": [p.id for p in description.inputs if binding.rows_of(p) is not None],
+            "folders": [p.id for p in description.inputs if binding.is_output_folder(p)],
+            "home": str(home_of(self.host.tree, entry)), "root": str(staged.directory),
+            "outputs": str(staged.directory / "outputs"), "logs": str(self.host.logs),
+            "cores": int(plan.options.get("cores") or 0), "memory": int(plan.options.get("memory") or 0),
+            "profile": plan.options.get("profile", ""), "published": PUBLISHED,
+            "steps": {step: {"tool": tool, **patterns.get(step, {})} for step, tool in tools.items()},
+            "containers": _containers(staged.runtime, description),
+        })  # fmt: skip
+        while True:
+            answer = self._receive(channel)
+            if "event" in answer:
+                events(decode(StepEvent, answer["event"]))
+            elif "result" in answer:
+                result: Any = answer["result"]
+                return EngineResult(
+                    result["status"], int(result["exit_code"]), result["outputs"], command=tuple(result["command"]),
+                    error=result["error"],
+                )  # fmt: skip
+
+    def close(self) -> None:
+        """End the driver."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    # -- Nextflow and its driver
+
+    def _installation(self, wanted: str = "") -> installing.Installation:
+        settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
+        return installing.choose(settings, offline=bool(getattr(self.host, "offline", False)), wanted=wanted)
+
+    def _configuration(self, entry: str) -> Configuration:
+        """Ask Nextflow for the pipeline's configuration; a pipeline without any needs no Nextflow for it."""
+        assert self.host is not None
+        if not (home_of(self.host.tree, entry) / recognition.CONFIG).is_file():
+            return Configuration()
+        installation = self._installation()
+        channel = self._open(installation)
+        channel.send({"do": "config", **self._start(installation), "home": str(home_of(self.host.tree, entry))})
+        return read_configuration(str(self._receive(channel)["config"]))
+
+    def _refuse_plugins(self, configuration: Configuration) -> None:
+        """Refuse a pipeline that asks for plugins of Nextflow that nobody has provided: it would download them."""
+        assert self.host is not None
+        named = configuration.get("plugins")
+        provided = str(self.host.settings.get("plugins") or "")
+        for name in named if isinstance(named, list) else []:
+            identifier, _, version = str(name).partition("@")
+            pattern = f"{identifier}-{version}" if version else f"{identifier}-*"
+            if provided and any(Path(provided).expanduser().glob(pattern)):
+                continue
+            raise EngineError(
+                f"the pipeline asks for Nextflow's plugin {name}", where=recognition.CONFIG,
+                why="plugins are not downloaded during a run",
+                remedy="unpack it into a folder, and name that with the setting engine.nextflow.nextflow.plugins",
+            )  # fmt: skip
+
+    def _start(self, installation: installing.Installation) -> dict[str, JsonValue]:
+        assert self.host is not None
+        return {
+            "command": list(installation.command), "environment": dict(installation.environment),
+            "version": installation.version, "tree": str(self.host.tree), "state": str(self.host.state),
+            "plugins": str(Path(str(self.host.settings.get("plugins") or "")).expanduser().absolute())
+            if self.host.settings.get("plugins") else "",
+        }  # fmt: skip
+
+    def _open(self, installation: installing.Installation) -> Channel:
+        if self._serves != installation.where:
+            self.close()
+        if self._channel is None:
+            assert self.host is not None
+            self._serves = installation.where
+            readable = list(installation.readable)
+            if self.host.settings.get("plugins"):
+                readable.append(Path(str(self.host.settings["plugins"])).expanduser().absolute())
+            self._channel = self.host.launch([sys.executable, "-s", str(DRIVER)], readable=readable)
+        return self._channel
+
+    def _receive(self, channel: Channel) -> dict[str, JsonValue]:
+        answer = channel.receive()
+        if answer is None:
+            raise EngineError("Nextflow's driver ended without an answer")
+        problem = answer.get("problem")
+        if isinstance(problem, dict):
+            said = {key: str(problem[key]) for key in ("where", "why", "remedy") if problem.get(key)}
+            error = DefinitionError if problem.get("kind") == "document" else EngineError
+            raise error(str(problem.get("what") or "Nextflow cannot be used"), **said)
+        return answer
+
+
+def _containers(runtime: Runtime | None, description: Description) -> JsonValue:
+    """Return for the driver which step runs in which loaded image."""
+    if runtime is None:
+        return None
+    images = {tool.id: tool.image for tool in description.tools}
+    steps: dict[str, JsonValue] = {}
+    for step in description.steps:
+        loaded = runtime.images.get(images.get(step.tool) or "")
+        if loaded is not None:
+            steps[step.id] = {"name": loaded.name, "image": images[step.tool], "digest": loaded.digest}
+    return {"runtime": runtime.name, "program": runtime.access.program, "steps": steps}

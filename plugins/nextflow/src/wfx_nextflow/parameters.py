@@ -1,0 +1,108 @@
+"""The parameters of a pipeline: from its schema, its configuration and its scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from wfx.values import Parameter, ValueType
+
+from wfx_nextflow.configuration import OPAQUE, Configuration, literal
+from wfx_nextflow.groovy import Source, Unbalanced
+from wfx_nextflow.project import Project
+from wfx_nextflow.recognition import CONFIG, read_text
+from wfx_nextflow.schema import ANY, DIRECTORY, FILE, optional, read_schema
+
+OUTPUTS = "outputs"
+"""What an output folder's parameter is set to; the driver puts the run's own folder in its place."""
+OUTDIRS = frozenset(
+    {"outdir", "out_dir", "output_dir", "outputDir", "publish_dir", "publishDir", "results_dir", "resultsDir"}
+)
+PUBLISHES = re.compile(r"\bpublishDir\b\s*[=(\[{]*\s*(?:path\s*:\s*)?[{\s]*[\"']?\$?\{?\s*params\.(\w+)")
+OPENED = ValueType("union", alternatives=(FILE, DIRECTORY, ValueType("array", items=FILE)))
+TEXT = ValueType("string")
+MANAGED = "wfx sets it: what is published there becomes the run's outputs."
+
+
+def parameters(project: Project, configuration: Configuration) -> tuple[Parameter, ...]:
+    """Return what a pipeline takes, declared parameters first. Raises DefinitionError for a broken schema."""
+    declared = read_schema(project.home)
+    found = dict(declared or {})
+    printed = {name: text for name, text in configuration.below("params.").items() if "." not in name}
+    # A map of settings (`params.genomes.x`) is one parameter, which a params file may give whole.
+    nested = {name.partition(".")[0] for name in configuration.below("params.") if "." in name}
+    assigned: dict[str, str] = {}
+    opened: set[str] = set()
+    for script in project.scripts.values():
+        opened |= script.opened
+        for name, text in script.assigned.items():
+            assigned.setdefault(name, text)
+    for name, text in {**assigned, **printed}.items():
+        if name not in found:
+            found[name] = _by_default(name, text, name in opened, project.tree)
+        elif found[name].required and literal(text) is not None:
+            # The schema asks for it, the configuration gives it.
+            found[name] = dataclasses.replace(found[name], type=optional(found[name].type))
+    for name in nested:
+        found.setdefault(name, Parameter(name, ANY))
+    for script in project.scripts.values():
+        for name in script.params:
+            # Used and nowhere defined: null where nobody gives it.
+            found.setdefault(name, Parameter(name, optional(OPENED) if name in opened else ANY))
+    for name in output_folders(project, found):
+        found[name] = dataclasses.replace(
+            found[name], type=TEXT, default=OUTPUTS, has_default=True,
+            doc="\n".join(filter(None, (found[name].doc or found[name].label, MANAGED))),
+        )  # fmt: skip
+    return tuple(found.values())
+
+
+def output_folders(project: Project, known: Mapping[str, Parameter]) -> set[str]:
+    """Return the parameters that say where results are published."""
+    texts = [read_text(project.tree / path) or "" for path in project.scripts]
+    texts += [read_text(path) or "" for path in _configurations(project.home)]
+    used: set[str] = set()
+    for text in texts:
+        used |= {match[1] for match in PUBLISHES.finditer(_without_comments(text))}
+    return {name for name in known if name in OUTDIRS or name in used}
+
+
+def _configurations(tree: Path) -> list[Path]:
+    return [tree / CONFIG, *sorted(tree.glob("conf/*.config"))]
+
+
+def _without_comments(text: str) -> str:
+    try:
+        bare = Source.of(text).bare
+    except Unbalanced:
+        return text
+    lines = zip(text.split("\n"), bare.split("\n"), strict=True)
+    return "\n".join(line if code.strip() else "" for line, code in lines)
+
+
+def _by_default(name: str, text: str, opened: bool, tree: Path) -> Parameter:
+    """Return a parameter that nobody declares, by the default that it has."""
+    value = literal(text)
+    if isinstance(value, str):
+        for prefix in (f"{tree}/", f"{tree.resolve()}/"):
+            if value.startswith(prefix):
+                # A file of the pipeline's own is its default.
+                path = value.removeprefix(prefix)
+                kind = ValueType("Directory" if (tree / path).is_dir() else "File")
+                return Parameter(name, optional(OPENED if opened else kind), doc=f"Default: {path}")
+    if opened:
+        shown = f"Default: {value}" if isinstance(value, (str, int, float)) else ""
+        return Parameter(name, optional(OPENED), doc=shown)
+    if isinstance(value, bool):
+        return Parameter(name, ValueType("boolean"), default=value, has_default=True)
+    if isinstance(value, (int, float)):
+        numbers = ValueType("union", alternatives=(ValueType("int"), ValueType("float")))
+        return Parameter(name, numbers, default=value, has_default=True)
+    if isinstance(value, str):
+        kinds = (TEXT, ValueType("int"), ValueType("float"), FILE, DIRECTORY)
+        return Parameter(name, ValueType("union", alternatives=kinds), default=value, has_default=True)
+    if value is None or value is OPAQUE:
+        return Parameter(name, ANY)
+    return Parameter(name, ANY, default=value, has_default=True)
