@@ -48,6 +48,11 @@ steps:
     in: {{shown: show/shown}}
     out: [counted]
 """
+PERSON = {
+    "WFX_PERSON_NAME": "Ada", "WFX_PERSON_ORCID": "0000-0002-1825-0097", "WFX_PERSON_AFFILIATION": "A House",
+    "WFX_PERSON_AFFILIATION_URL": "https://house.example/", "WFX_CRATE_LICENCE": "CC-BY-4.0",
+    "WFX_CRATE_PUBLISHER": "A House", "WFX_CRATE_PUBLISHER_URL": "https://house.example/",
+}  # fmt: skip
 # Two lines of headings and the loopback: no other interface.
 RESULT = "3\na\nb\nb\nhello\n"
 
@@ -99,6 +104,7 @@ def test_a_workflow_runs_in_its_images(wfx, runtime: str, registries, how: str) 
         login = base64.b64encode(":".join(LOGIN).encode()).decode()
         wfx.write("docker/config.json", json.dumps({"auths": {registry.host: {"auth": login}}})).chmod(0o600)
         wfx.env["DOCKER_CONFIG"] = str(wfx.folder / "docker")
+    wfx.env |= PERSON
     done = wfx("run", flow(wfx, image), "-i", "words=words.txt", "--containers", runtime, "-o", "out", "--json")
     assert done.code == 0, done.err
     assert Path(done.json["outputs"]["result"]["path"]).read_text() == RESULT
@@ -108,7 +114,11 @@ def test_a_workflow_runs_in_its_images(wfx, runtime: str, registries, how: str) 
     assert [e["sha256"] for e in images] == [digest.removeprefix("sha256:")]
     assert images[0]["registry"] == registry.host
     assert images[0]["name"] == "wfx/tools"
-    assert validate(wfx.folder / "out") == []
+    assert images[0].get("tag", "") == ("" if how == "digest" else "1")
+    assert images[0]["additionalType"] == {"@id": "https://w3id.org/ro/terms/workflow-run#DockerImage"}
+    actions = [e for e in graph_of(wfx.folder / "out") if e.get("containerImage")]
+    assert [e["containerImage"] for e in actions] == [{"@id": images[0]["@id"]}] * 2
+    assert validate(wfx.folder / "out", level="RECOMMENDED") == []
 
 
 def test_it_runs_again_with_the_registry_gone_and_the_network_cut(wfx, runtime: str, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ SETTINGS = (
     Setting("sandbox", str, "auto", "Whether engines run under bubblewrap.", ("auto", "require", "none")),
     Setting("trust", list, [], "Workflows from elsewhere whose reference begins so run without a sandbox too."),
     Setting("containers", list, [], "Container runtimes, in order of preference, or none; empty is any that is there."),
+    Setting("container.network", bool, False, "Whether containers get a network where a tool asks for it, and builds do."),
     Setting("run.directory", str, "wfx-runs", "Folder for run directories that are not named with -o."),
     Setting("run.cores", int, 0, "Cores that a run may use; 0 is all."),
     Setting("run.memory", str, "", "Memory that a run may use (8GB); empty is all."),

@@ -49,6 +49,8 @@ class FactoryCapabilities:
     """Whether it can give a container a GPU."""
     keeps_digest: bool = False
     """Whether `NAME@DIGEST` names an image that was loaded from a file."""
+    builds: bool = False
+    """Whether it can build an image of a Dockerfile."""
     daemon: bool = False
     """Whether containers are children of a daemon, and so outlive an engine that is killed, and its sandbox."""
 
@@ -152,6 +154,15 @@ class ContainerFactory(ABC):
     @abstractmethod
     def access(self, run: str) -> RuntimeAccess:
         """Say how the engine of the run with this id reaches the runtime. Raises ContainerError where there is none."""
+
+    def build(self, recipe: str, tag: str, into: Path, *, network: bool = False) -> None:
+        """Build the image of a Dockerfile and write it as an archive (`docker save`'s, or OCI's) to the file `into`.
+
+        The recipe's base images have been loaded and stand in it by their names here; nothing is pulled, and without
+        `network` its commands reach nothing. There are no files beside the recipe. `tag` is the image's for the time.
+        Raises ContainerError with the end of what the builder said.
+        """
+        raise ContainerError(f"{self.keys[0]} builds no images")
 
     def unload(self, image: LoadedImage) -> None:
         """Remove what `load` brought, if nothing uses it; what others loaded stays. By default nothing is removed."""

@@ -72,11 +72,18 @@ class ImageNeed:
     """A container image that a tool asks for."""
 
     image: str
-    """As the workflow writes it."""
+    """As the workflow writes it; of a Dockerfile's text a name that the engine gives it."""
     tool: str
     """Id of the tool."""
     required: bool = True
     """False where it is only a hint."""
+    source: Literal["reference", "file", "filesystem", "recipe"] = "reference"
+    """How `image` is read: a name, URI or path by its form; certainly a file (a SIF or an archive); a tar of a root file
+    system; a name for what is built of `recipe`. Paths are relative to the tool's document."""
+    recipe: str = ""
+    """Text of a Dockerfile."""
+    name: str = ""
+    """Which image is meant, of an archive with several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +164,8 @@ class Description:
     steps: tuple[Step, ...] = ()
     connections: tuple[Connection, ...] = ()
     images: tuple[ImageNeed, ...] = ()
+    network: tuple[str, ...] = ()
+    """Ids of the tools that ask for the network."""
     warnings: tuple[str, ...] = ()
 
 

@@ -9,17 +9,17 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from wfx import closures, planning, running, runtimes, staging
+from wfx import closures, imageneeds, imagepins, planning, running, runtimes, staging
 from wfx.closures import Closure
 from wfx.definitions import Definition, inputs_as_given
 from wfx.engines import Description, Engine, StepEvent
 from wfx.errors import IntegrityError, UsageError, WfxError
 from wfx.fetching import Fetched
-from wfx.planning import Plan
+from wfx.planning import Plan, PlannedImage
 from wfx.processes import EngineHost
 from wfx.records import digest
 from wfx.references import Reference
@@ -254,6 +254,7 @@ class _Work:
         self.exporter: _Exporter | None = None
         self.closure: Closure
         self.description: Description
+        self.images: dict[str, imageneeds.ImageSource] = {}
 
     # -- to the plan
 
@@ -328,11 +329,18 @@ class _Work:
         """Resolve the inputs; everything about them is checked before anything is fetched."""
         engine = self.engine or self._bare_engine()
         values = self.definition.values(self.description, engine)
-        runtime, without = runtimes.choose(
-            self.description, self.definition.containers, self.closure.engine, self.session
+        order = self.definition.containers
+        without_any = tuple(order) == (runtimes.NONE,)
+        self.images = (
+            {} if without_any else imageneeds.find(self.description, self.closure, allow_local=self.options.allow_local)
         )
-        images = () if runtime == runtimes.NONE else runtimes.pin(self.description, self.session, probe=probe)
+        sifs = [name for name, source in self.images.items() if source.is_sif]
+        runtime, without = runtimes.choose(self.description, order, self.closure.engine, self.session, sifs)
+        images: tuple[PlannedImage, ...] = ()
         warnings = [f"it runs without the containers that it suggests: {without}"] if without else []
+        if runtime != runtimes.NONE:
+            images, told = imagepins.pin(self.images, self.session, probe=probe)
+            warnings += [*told, *runtimes.about_network(self.description, self.session)]
         return planning.make_plan(
             self.closure, self.description, values, engine, self.session, name=self.name, request=self.request,
             containers=(runtime,), images=images, warnings=warnings, options=dict(self.definition.options), probe=probe,
@@ -374,7 +382,10 @@ class _Work:
             fetched = staging.fetch_inputs(plan, self.session)
             if plan.images:
                 self.reporter.phase(f"fetching {len(plan.images)} container images")
-            lock = staging.make_lock(plan, fetched, runtimes.fetch(plan.images, self.session))
+            behalf = None if self.closure.local else self.closure.reference
+            images, stored = imagepins.fetch(plan.images, self.images, self.session, plan.containers, behalf)
+            plan = replace(plan, images=images)
+            lock = staging.make_lock(plan, fetched, stored)
             directory = self.directory or self._claim_existing(lock)
             self.directory = directory
             return directory, plan, lock, fetched

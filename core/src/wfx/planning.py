@@ -90,14 +90,22 @@ class PlannedImage:
     image: str
     """As the workflow writes it."""
     digest: str
-    """Of this platform's manifest, `sha256:…`."""
+    """Of this platform's manifest, `sha256:…`; of a SIF its own; empty where only fetching or building it tells."""
     size: int | None = None
-    """Bytes of its compressed layers and manifests."""
+    """Bytes of its compressed layers and manifests, or of the SIF."""
     platform: str = ""
     pinned: Reference | None = None
     """The reference by digest."""
     label: str = ""
     """The tag that the workflow names."""
+    format: str = "oci"
+    """`oci` or `sif`: what the runtime must take."""
+    created: str = ""
+    licence: str = ""
+    user: str = ""
+    entrypoint: tuple[str, ...] = ()
+    bases: dict[str, str] = field(default_factory=dict)
+    """Of one that is built: the images it builds on, and their digests."""
 
 
 @dataclass(frozen=True, slots=True)

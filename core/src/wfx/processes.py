@@ -380,7 +380,7 @@ class EngineHost:
         wrapped = self.sandbox.wrap(
             command, directory=self.root, cwd=self.state, read_only=self.read_only,
             readable=(*self.readable, *readable, *(access.readable if access else ())),
-            writable=access.writable if access else (), network=bool(self.needs),
+            writable=access.writable if access else (), network=bool(self.needs) or self._containers_have_network(),
             containers=self.runtime is not None and self.runtime.nests,
         )  # fmt: skip
         order = Order(
@@ -394,6 +394,10 @@ class EngineHost:
         channel.hide((str(self.root), "."), *([(home, "~")] if len(home) > 1 else []))
         self.channels.append(channel)
         return channel
+
+    def _containers_have_network(self) -> bool:
+        """Say whether the sandbox must have what its containers get; a daemon's have it from the daemon."""
+        return self.runtime is not None and self.runtime.nests and self.runtime.network
 
     def _wrapper(self, runtime: Runtime) -> Path:
         """Put the runtime's own script, which adds the run's label and refuses to pull, first on the engine's PATH."""

@@ -1,4 +1,4 @@
-"""Runtimes: which container runtime serves a workflow, and its images pinned, fetched and loaded for it.
+"""Runtimes: which container runtime serves a workflow, and its stored images loaded for it.
 
 An engine asks for images by name (`Description.images`), the user names runtimes in an order, factories say what this
 machine has. Nothing here knows a runtime: capabilities are compared, and the chosen factory is asked.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfx.containers import Availability, ContainerFactory, FactoryContext, LoadedImage, RuntimeAccess
-from wfx.errors import ContainerError, IntegrityError, OfflineError, PluginError
-from wfx.fetching import Fetched, ResolverFetcher, Source
-from wfx.planning import PlannedImage
+from wfx.errors import ContainerError, IntegrityError, PluginError
 
 if TYPE_CHECKING:
     from wfx.engines import Description, Engine
@@ -38,13 +37,18 @@ class Runtime:
     """By the name that the workflow writes."""
     nests: bool = False
     """Whether containers are the engine's own children, inside its sandbox, and not a daemon's."""
+    network: bool = False
+    """Whether containers may have a network where a tool asks for one; the user's word."""
 
 
-def choose(description: Description, order: Sequence[str], engine: type[Engine], session: Session) -> tuple[str, str]:
+def choose(
+    description: Description, order: Sequence[str], engine: type[Engine], session: Session, sifs: Collection[str] = ()
+) -> tuple[str, str]:
     """Return the runtime for a workflow, and why it is `none` where it asks for images all the same.
 
     `order` is the user's; empty, every runtime that the engine can drive and that is installed is tried. What a workflow
-    only hints at is done without where there is no runtime. Raises ContainerError, which says of each what is missing.
+    only hints at is done without where there is no runtime. `sifs` are the images that are SIF files. Raises
+    ContainerError, which says of each what is missing.
     """
     if not description.images or tuple(order) == (NONE,):
         return NONE, ""
@@ -53,7 +57,7 @@ def choose(description: Description, order: Sequence[str], engine: type[Engine],
     missing: list[str] = []
     remedies: list[str] = []
     for name in candidates:
-        problem = _problem(name, engine, session)
+        problem = _problem(name, engine, session, sifs)
         if not problem.problem:
             return name, ""
         missing.append(f"{name}: {problem.problem}")
@@ -73,11 +77,15 @@ def _installed(session: Session) -> list[str]:
     return session.plugins.keys("container-factory")
 
 
-def _problem(name: str, engine: type[Engine], session: Session) -> Availability:
+def _problem(name: str, engine: type[Engine], session: Session, sifs: Collection[str]) -> Availability:
     """Say why a runtime cannot serve; an empty problem where it can."""
     if name not in engine.capabilities.containers:
         return Availability(problem=f"{engine.capabilities.name} cannot drive it")
     try:
+        if sifs and "sif" not in session.plugins.container_factory(name).capabilities.formats:
+            return Availability(
+                problem=f"it runs no SIF, which {next(iter(sifs))} is", remedy="--containers singularity"
+            )
         available = factory(name, session).available()
     except PluginError as error:
         return Availability(problem=error.what, remedy=error.remedy or "")
@@ -95,58 +103,12 @@ def factory(name: str, session: Session) -> ContainerFactory:
     return session.plugins.container_factory(name)(context)
 
 
-def pin(description: Description, session: Session, *, probe: bool = False) -> tuple[PlannedImage, ...]:
-    """Pin every image by the digest of this platform's manifest; with `probe`, say its compressed size too.
-
-    Offline the store's memory answers. Raises what the registry's fetcher raises, and OfflineError.
-    """
-    names = dict.fromkeys(need.image for need in description.images)
-    return tuple(_pin(name, session, probe) for name in names)
-
-
-def _pin(name: str, session: Session, probe: bool) -> PlannedImage:
-    from wfx.images import ImageName, Platform
-
-    reference = ImageName.parse(name).reference()
-    known = session.store.known(reference)
-    if session.offline:
-        if known is None or not known.revision or known.pinned is None:
-            raise OfflineError(f"the container image {name} is not in the store", remedy="run once without --offline")
-        return PlannedImage(name, known.revision, known.size, str(Platform.here()), known.pinned, known.label)
-    fetcher = session.plugins.fetcher(reference)()
-    pinned = fetcher.pin(reference, session.net) if isinstance(fetcher, ResolverFetcher) else None
-    if pinned is None or not isinstance(fetcher, ResolverFetcher):
-        raise ContainerError("its digest cannot be told", where=name, why="the fetcher pins no references")
-    size = None
-    if (stored := session.store.known(pinned.reference)) is not None:
-        size = stored.size
-    elif probe:
-        parts = fetcher.resolve(pinned.reference, session.net)
-        size = sum(p.expected.size or len(p.content or b"") for p in parts)
-    if known is not None and known.revision not in ("", pinned.revision) and pinned.label and session.progress:
-        session.progress.note(f"{name}: {pinned.label} was {known.revision[:19]}, and is {pinned.revision[:19]} now")
-    return PlannedImage(name, pinned.revision, size, str(Platform.here()), pinned.reference, pinned.label)
-
-
-def fetch(images: Sequence[PlannedImage], session: Session) -> list[Fetched]:
-    """Bring the images into the store, in their order, each as the layout of its digest."""
-    from wfx.images import ImageName
-
-    sources = [Source(image.pinned) for image in images if image.pinned is not None]
-    if not sources:
+def about_network(description: Description, session: Session) -> list[str]:
+    """Say which tools ask for a network that they do not get."""
+    if not description.network or session.config.get("container.network"):
         return []
-    fetched = session.fetch(sources, purpose="images")
-    facts = []
-    for image, answer in zip(images, fetched, strict=True):
-        known = session.store.known(answer.reference)
-        if known is not None:
-            # What the name means today, for when nobody can be asked.
-            name = ImageName.parse(image.image).reference()
-            facts.append(
-                (name, dataclasses.replace(known, pinned=image.pinned, revision=image.digest, label=image.label))
-            )
-    session.store.remember(facts)
-    return fetched
+    asking = ", ".join(description.network[:3]) + (" and others" if description.network[3:] else "")
+    return [f"no container gets a network, which {asking} asks for; allow it with the setting container.network"]
 
 
 def load(name: str, images: Sequence[StagedImage], run: RunDirectory, session: Session) -> Runtime:
@@ -156,11 +118,14 @@ def load(name: str, images: Sequence[StagedImage], run: RunDirectory, session: S
     if not available.usable:
         raise ContainerError(f"{name} cannot be used", why=available.problem, remedy=available.remedy or None)
     loaded: dict[str, LoadedImage] = {}
+    sifs: list[Path] = []
     for image in images:
+        if image.format == "sif":
+            loaded[image.image] = _load_sif(maker, image, session)
+            sifs.append(Path(loaded[image.image].name))
+            continue
         if not session.store.has_tree(image.sha256):
-            raise IntegrityError(
-                f"the image {image.image} is no longer in the store", remedy="run it anew with `wfx run`"
-            )
+            raise _lost(image)
         layout = run.state_folder / "images" / image.digest.partition(":")[2][:12]
         shutil.rmtree(layout, ignore_errors=True)
         # Only our own factories read it, and none of them writes.
@@ -169,9 +134,25 @@ def load(name: str, images: Sequence[StagedImage], run: RunDirectory, session: S
             loaded[image.image] = maker.load(layout, image.image, image.digest)
         finally:
             shutil.rmtree(layout, ignore_errors=True)
-    return Runtime(name, available.version, maker.access(run.state.run), loaded, nests=not maker.capabilities.daemon)
+    access = maker.access(run.state.run)
+    access = dataclasses.replace(access, readable=(*access.readable, *sifs))
+    return Runtime(
+        name, available.version, access, loaded, nests=not maker.capabilities.daemon,
+        network=bool(session.config.get("container.network")),
+    )  # fmt: skip
 
 
-def with_sizes(images: Sequence[PlannedImage], fetched: Sequence[Fetched]) -> tuple[PlannedImage, ...]:
-    """Return the images with the sizes that are known now."""
-    return tuple(dataclasses.replace(i, size=f.size) for i, f in zip(images, fetched, strict=True))
+def _load_sif(maker: ContainerFactory, image: StagedImage, session: Session) -> LoadedImage:
+    """Give the runtime the store's own file, which nobody may write to: it is large, and used as it is."""
+    if "sif" not in maker.capabilities.formats:
+        raise ContainerError(
+            f"{maker.keys[0]} runs no SIF", where=image.image, remedy="run it with --containers singularity"
+        )
+    path = session.store.blob(image.sha256)
+    if path is None:
+        raise _lost(image)
+    return maker.load(path, image.image, image.digest)
+
+
+def _lost(image: StagedImage) -> IntegrityError:
+    return IntegrityError(f"the image {image.image} is no longer in the store", remedy="run it anew with `wfx run`")

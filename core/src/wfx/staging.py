@@ -52,10 +52,11 @@ class StagedImage:
     digest: str
     """Of the manifest, `sha256:…`."""
     sha256: str
-    """Of its layout's manifest in the store (`wfx.store`)."""
+    """Of its layout's manifest in the store (`wfx.store`), or of the SIF."""
     size: int
     pinned: Reference | None = None
     label: str = ""
+    format: str = "oci"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,8 @@ def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[
     return fetched
 
 
-def make_lock(plan: Plan, fetched: Sequence[Fetched], images: Sequence[Fetched] = ()) -> Lock:
+def make_lock(plan: Plan, fetched: Sequence[Fetched], images: Sequence[StagedImage] = ()) -> Lock:
     """Write down the digest of everything, and the identity that follows from it."""
-    layouts = tuple(
-        StagedImage(image.image, image.digest, answer.sha256, answer.size, image.pinned, image.label)
-        for image, answer in zip(plan.images, images, strict=True)
-    )
     items = tuple(
         Locked(
             path=item.path,
@@ -129,7 +126,7 @@ def make_lock(plan: Plan, fetched: Sequence[Fetched], images: Sequence[Fetched] 
         )
         for item, answer in zip(plan.files, fetched, strict=True)
     )
-    return Lock(identity_of(plan, {item.path: item.sha256 for item in items}), items, layouts)
+    return Lock(identity_of(plan, {item.path: item.sha256 for item in items}), items, tuple(images))
 
 
 def identity_of(plan: Plan, digests: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from wfx.cli.display import WORDS, show_size, show_time
 from wfx.flow import Outcome
-from wfx.planning import Plan
+from wfx.planning import Plan, PlannedImage
 from wfx.records import encode
 from wfx.references import Reference
 from wfx.values import JsonValue
@@ -36,7 +36,10 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"steps      {', '.join(steps) or 'one tool'}"
     for pinned in plan.images:
         much = show_size(pinned.size) if pinned.size is not None else "size unknown"
-        yield f"image      {pinned.image}  {much}  {pinned.digest}  for {plan.containers[0]}"
+        yield f"image      {pinned.image}  {much}  {pinned.digest or 'no digest yet'}  for {plan.containers[0]}"
+        facts = ", ".join(_image_facts(pinned))
+        if facts:
+            yield f"  {facts}"
     for image in () if plan.images else description.images:
         yield f"image      {image.image} for {image.tool}{'' if image.required else ' (a hint)'}"
     known = sum(item.known_size or item.expected.size or 0 for item in plan.files)
@@ -60,6 +63,23 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     for who in sorted({item.own_network for item in plan.files if item.own_network}):
         count = sum(1 for item in plan.files if item.own_network == who)
         yield f"past gate  {count} files are fetched by {who}, whose connections wfx does not control"
+
+
+def _image_facts(image: PlannedImage) -> Iterator[str]:
+    if image.format == "sif":
+        yield "a SIF file"
+    if image.platform:
+        yield image.platform
+    if image.created:
+        yield f"made {image.created[:10]}"
+    if image.licence:
+        yield f"licence {image.licence}"
+    if image.user:
+        yield f"user {image.user}"
+    if image.entrypoint:
+        yield f"entry point {' '.join(image.entrypoint)}"
+    for base, digest in image.bases.items():
+        yield f"built of {base} {digest[:19]}"
 
 
 def outcome_report(outcome: Outcome) -> dict[str, Any]:
@@ -133,7 +153,9 @@ def failure_line(outcome: Outcome) -> str:
     record = outcome.record
     assert record is not None
     directory = _shown(outcome.directory)
-    failed = next((event for event in record.events if event.state == "failed"), None)
+    failures = [event for event in record.events if event.state == "failed"]
+    # One that was tried again with success is not why: the engine names those that are.
+    failed = next((event for event in failures if f"'{event.id}'" in record.error), next(iter(failures), None))
     reason = (failed.error if failed and failed.error else record.error).strip()
     first = " ".join(reason.split())[:500] or f"exit code {record.exit_code}"
     if failed is None:

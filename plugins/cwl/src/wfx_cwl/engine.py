@@ -190,7 +190,7 @@ def _containers(runtime: Runtime | None) -> JsonValue:
     images: dict[str, JsonValue] = {
         name: {"name": image.name, "digest": image.digest} for name, image in runtime.images.items()
     }
-    return {"runtime": runtime.name, "images": images}
+    return {"runtime": runtime.name, "images": images, "network": runtime.network}
 
 
 def _command(entry: str, fragment: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ class DockerFactory(ContainerFactory):
     """Loads images into a Docker daemon."""
 
     keys = ("docker",)
-    capabilities = FactoryCapabilities(rootless=True, gpu=True, daemon=True)
+    capabilities = FactoryCapabilities(rootless=True, gpu=True, builds=True, daemon=True)
 
     def available(self) -> Availability:
         """Ask the daemon for its version."""
@@ -76,6 +77,26 @@ class DockerFactory(ContainerFactory):
             if tag not in (found.attrs.get("RepoTags") or ()):
                 found.tag(*tag.rsplit(":", 1))
             return LoadedImage(tag, stored.manifest.digest, str(found.id), fresh=fresh)
+
+    def build(self, recipe: str, tag: str, into: Path, *, network: bool = False) -> None:
+        """Build with the daemon's own builder, which every daemon has, and save the image."""
+        with self._client(LOAD_SECONDS) as (client, _):
+            try:
+                said = ""
+                for event in client.api.build(
+                    fileobj=io.BytesIO(recipe.encode()), tag=tag, rm=True, forcerm=True, pull=False, decode=True,
+                    network_mode=None if network else "none",
+                ):  # fmt: skip
+                    said = (said + str(event.get("stream") or ""))[-2000:]
+                    if "error" in event:
+                        text = f"{said}\n{event['error']}"
+                        raise runtime_failure("docker", "Docker cannot build the image", text)
+                with into.open("wb") as archive:
+                    for block in client.images.get(tag).save(named=tag):
+                        archive.write(block)
+            finally:
+                with contextlib.suppress(Exception):  # there is none where the build has failed
+                    client.images.remove(tag)
 
     def unload(self, image: LoadedImage) -> None:
         """Remove our tag, and with it the image where it has no other and no container."""

@@ -42,7 +42,7 @@ class PodmanFactory(ContainerFactory):
     """Loads images into podman's storage."""
 
     keys = ("podman",)
-    capabilities = FactoryCapabilities(rootless=True, gpu=True, keeps_digest=True)
+    capabilities = FactoryCapabilities(rootless=True, gpu=True, keeps_digest=True, builds=True)
 
     def available(self) -> Availability:
         """Ask podman about itself, which sets up its storage too."""
@@ -83,6 +83,23 @@ class PodmanFactory(ContainerFactory):
         if tag not in (found.get("RepoTags") or ()):
             self._run("tag", stored.config.hex, tag)
         return LoadedImage(tag, stored.manifest.digest, image_id, fresh=fresh)
+
+    def build(self, recipe: str, tag: str, into: Path, *, network: bool = False) -> None:
+        """Build in an empty folder, and save the image."""
+        with tempfile.TemporaryDirectory(prefix="wfx-build-") as folder:
+            text = Path(folder) / "Dockerfile"
+            text.write_text(recipe)
+            (Path(folder) / "empty").mkdir()
+            cut = () if network else ("--network", "none")
+            try:
+                self._run(
+                    "build", "--quiet", "--pull-never", "--force-rm", *cut, "--tag", tag, "--file", str(text),
+                    str(Path(folder) / "empty"),
+                )  # fmt: skip
+                self._run("save", "--quiet", "--format", "oci-archive", "--output", str(into), tag)
+            finally:
+                with contextlib.suppress(ContainerError):  # there is none where the build has failed
+                    self._run("rmi", tag)
 
     def unload(self, image: LoadedImage) -> None:
         """Remove our tag, and with it the image where it has no other and no container."""

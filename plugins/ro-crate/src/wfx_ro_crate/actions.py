@@ -126,14 +126,21 @@ def container(image: str, digest: str, graph: Graph) -> str:
     scheme, mark, bare = name.partition("://")
     bare = bare if mark else name
     first, slash, rest = bare.partition("/")
-    named = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    # A name without a registry is Docker Hub's by the rule of the program that reads it.
-    registry, path = (first, rest) if named else ("docker.io", bare)
-    path, colon, tag = path.rpartition(":")
-    path, tag = (path, tag) if colon else (tag, "latest" if not stated else "")
-    single = bare.endswith((".sif", ".img")) or scheme in ("library", "oras", "shub")
+    named = bool(slash) and ("." in first.strip(".") or ":" in first or first == "localhost")
+    if is_file(image):
+        # A file of the web has a host; one of this machine has no registry, and its folder is nobody's business.
+        registry = first if scheme in ("http", "https") else "localhost"
+        path, tag = bare.rpartition("/")[2].partition("?")[0], ""
+    else:
+        # A name without a registry is Docker Hub's by the rule of the program that reads it, a library Sylabs'.
+        home = "library.sylabs.io" if scheme == "library" else "docker.io"
+        registry, path = (first, rest) if named else (home, bare)
+        path, colon, tag = path.rpartition(":")
+        path, tag = (path, tag) if colon else (tag, "latest" if not stated else "")
+    single = bare.endswith((".sif", ".simg", ".img")) or scheme in ("library", "oras", "shub")
+    shown = path if is_file(image) and registry == "localhost" else image
     identifier = graph.add(
-        local_id("image", image, digest.partition(":")[2][:16]) if digest else local_id("image", image),
+        local_id("image", shown, digest.partition(":")[2][:16]) if digest else local_id("image", shown),
         "ContainerImage",
         name=path,
         registry=registry,
@@ -144,3 +151,13 @@ def container(image: str, digest: str, graph: Graph) -> str:
     if algorithm == "sha256" and value:
         graph.set(identifier, "sha256", value)
     return identifier
+
+
+FILES = (".sif", ".simg", ".img", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+
+
+def is_file(image: str) -> bool:
+    """Say whether a workflow names an image as a file, or holds the text that it is built of."""
+    text = image.lower()
+    starts = ("/", "./", "../", "~", "file:", "http:", "https:", "docker-archive:", "oci-archive:", "dockerfile:")
+    return text.startswith(starts) or ("://" not in text and text.endswith(FILES))

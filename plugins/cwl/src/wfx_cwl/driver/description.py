@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from .images import need_of
 from .loading import Broken, Workflow
 from .names import aslist, path_of, short, text_of, uri_of
 
@@ -25,7 +26,7 @@ def describe(workflow: Workflow) -> dict[str, Any]:
             remedy="name a workflow that has a tool in its place",
         )  # fmt: skip
     version = str(process.metadata.get("http://commonwl.org/cwltool#original_cwlVersion", "v1.2"))
-    describer = Describer(workflow)
+    describer = Describer(workflow, version)
     tool = process.tool
     is_workflow = isinstance(process, CwlWorkflow)
     if is_workflow:
@@ -48,6 +49,7 @@ def describe(workflow: Workflow) -> dict[str, Any]:
         "steps": describer.steps,
         "connections": describer.connections,
         "images": describer.images,
+        "network": describer.network,
         "warnings": workflow.warnings,
     }
 
@@ -61,13 +63,14 @@ def _version() -> str:
 class Describer:
     """Collects the steps, tools and links of a workflow and of those within it."""
 
-    def __init__(self, workflow: Workflow) -> None:
-        self.workflow = workflow
+    def __init__(self, workflow: Workflow, version: str = "") -> None:
+        self.workflow, self.version = workflow, version
         self.base = uri_of(workflow.tree) + "/"
         self.tools: dict[str, dict[str, Any]] = {}
         self.steps: list[dict[str, Any]] = []
         self.connections: list[dict[str, str]] = []
         self.images: list[dict[str, Any]] = []
+        self.network: list[str] = []
 
     def identifier(self, tool: Any, step: str) -> str:
         """Return a tool's id relative to the tree; one written in place has its step's, not cwltool's random one."""
@@ -149,13 +152,17 @@ class Describer:
         """Note the container image that a tool asks for."""
         if process.tool["class"] == "Workflow":
             return None
-        need, required = process.get_requirement("DockerRequirement")
-        image = (need or {}).get("dockerPull") or (need or {}).get("dockerImageId")
-        if not image:
+        access, _ = process.get_requirement("NetworkAccess")
+        # cwltool gives it to every tool of v1.0, whose language knew no such wish.
+        if (access or {}).get("networkAccess") and self.version != "v1.0" and identifier not in self.network:
+            self.network.append(identifier)
+        requirement, required = process.get_requirement("DockerRequirement")
+        need = need_of(requirement)
+        if need is None:
             return None
         if not any(other["tool"] == identifier for other in self.images):
-            self.images.append({"image": str(image), "tool": identifier, "required": bool(required)})
-        return str(image)
+            self.images.append({**need, "tool": identifier, "required": bool(required)})
+        return need["image"]
 
     def parameters(self, process: Any, which: str) -> list[dict[str, Any]]:
         """Describe inputs or outputs."""
