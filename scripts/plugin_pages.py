@@ -5,6 +5,7 @@ import importlib
 import inspect
 import os
 import re
+import subprocess
 from pathlib import Path
 
 from wfx import hookspecs, templates
@@ -33,9 +34,10 @@ BESIDE = {
         "wfx.runtimes": ("Runtime",),
     },
     "exporter": {
-        "wfx.running": ("RunRecord",),
+        "wfx.running": ("RunRecord", "Agent", "Publication"),
         "wfx.planning": ("Plan", "PlannedWorkflow", "PlannedInput", "PlannedImage"),
-        "wfx.staging": ("Lock", "Locked"),
+        "wfx.staging": ("Lock", "Locked", "StagedImage"),
+        "wfx.net": ("Contact",),
     },
 }
 MODULES = {"fetcher": "wfx.fetching", "container-factory": "wfx.containers", "engine": "wfx.engines",
@@ -45,6 +47,8 @@ NOT_FOR_PLUGINS = {
     "Net": {"cancel", "close", "contacts", "credentials", "trusted", "on_behalf_of"},
     "wfx.exporting": {"pack"},
 }
+# Modules whose docstring says what all their classes have in common.
+TOLD = ("wfx.values",)
 SPECIAL = ("__init__", "__call__")
 
 
@@ -103,6 +107,8 @@ def interface(kind):
     for name, wanted in BESIDE[kind].items():
         found = {node.name: node for node in _tree(name).body if isinstance(node, ast.ClassDef)}
         parts.append(f"## From `{name}`")
+        if name in TOLD:
+            parts.append(_doc(_tree(name)))
         parts += [_class(found[each]) for each in wanted]
     return "\n\n".join(parts)
 
@@ -199,9 +205,17 @@ def _doc(node):
 # -- keys
 
 
+def members(folder):
+    """Return the pyproject.toml of each plugin below a folder; of what git knows, where there is git."""
+    found = sorted((ROOT / "plugins" / folder).glob("*/pyproject.toml"))
+    listed = subprocess.run(["git", "ls-files", "plugins"], cwd=ROOT, capture_output=True, text=True, check=False)
+    known = {ROOT / line for line in listed.stdout.splitlines()}
+    return [path for path in found if path in known or not known]
+
+
 def known_keys():
     """Return the table of well-known keys, as the core names a package to install."""
-    folders = {path.parent.name: path for path in (ROOT / "plugins").glob("**/README.md")}
+    folders = {path.parent.name: path.parent / "README.md" for folder in (".", "fetchers") for path in members(folder)}
     rows = []
     for kind, keys in PUBLISHED.items():
         for key, package in sorted(keys.items()):

@@ -178,6 +178,15 @@ def test_the_readme_of_a_plugin_names_its_keys() -> None:
         assert key.rpartition("://")[2] in text, f"{path.parent.name}/README.md does not name the {kind} {key}"
 
 
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.parent.name)
+def test_the_readme_of_a_plugin_names_its_settings(member: Path) -> None:
+    for source in (member.parent / "src").rglob("*.py"):
+        text = source.read_text("utf-8")
+        for name in re.findall(r"(?:section\([^)]*\)|section|settings)(?:\.get\(|\[)\s*\"(\w+)\"", text):
+            readme = (member.parent / "README.md").read_text("utf-8")
+            assert f"`{name}`" in readme or f"{name} = " in readme, f"{member.parent.name}: the setting {name}"
+
+
 def test_every_setting_is_documented() -> None:
     text = (ROOT / "docs" / "reference" / "configuration.md").read_text("utf-8")
     for setting in config.SETTINGS:
