@@ -134,6 +134,7 @@ class Recorder:
         self.containers: dict[str, Any] = dict((message.get("containers") or {}).get("images") or {})
         self.executions: dict[int, Execution] = {}
         self.failed: list[Execution] = []
+        self.latest: dict[str, Execution] = {}
         self.messages: list[str] = []
         self.lock = threading.Lock()
         self._ids: dict[str, str] = {}
@@ -149,9 +150,21 @@ class Recorder:
             base = self._ids.get(key) or self._new_id(job, key)
             number = self._attempts[key] = self._attempts.get(key, 0) + 1
             execution = Execution(self, job, base if number == 1 else f"{base}.try{number}", key)
-            self.executions[int(job.jobid)] = execution
+            self.executions[int(job.jobid)] = self.latest[key] = execution
             self.finished.pop(key, None)
         return execution
+
+    def failures(self) -> list[Execution]:
+        """Return the executions that are why the run failed: not those that were tried again."""
+        return [execution for execution in self.failed if self.latest[execution.key] is execution]
+
+    def end_all(self) -> None:
+        """End what has begun, whatever went wrong in Snakemake: it complains of outputs that are missing by rule."""
+        for execution in list(self.executions.values()):
+            if not execution.ended:
+                name = f"rule {execution.fields['name']} "
+                execution.messages += [text for text in self.messages if name in text][-1:]
+                execution.finish("failed")
 
     def key(self, job: Any) -> str:
         """Return what makes a job itself: its rule and wildcards."""

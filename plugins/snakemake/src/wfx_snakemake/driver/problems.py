@@ -65,6 +65,10 @@ def place_of(error: BaseException, linemaps: dict[str, dict[int, int]], places: 
             return places.entry
         file, line = found[-1]
     file = str(file)
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, SyntaxError) and frames and frames[-1].filename.endswith("snakemake/parser.py"):
+        # Its parser counts the author's lines, Python's those of the translation.
+        return f"{places.clean(file)}:{line}"
     if file in linemaps and line in linemaps[file]:
         line = linemaps[file][line]
     return f"{places.clean(file)}:{line}"

@@ -42,9 +42,6 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
             named = NamedOutputs()
             named.of_dag(workflow.dag)
             outputs = publish(named, message["declared"], workdir, Path(message["outputs"]), places)
-    for execution in list(recorder.executions.values()):
-        # Whatever went wrong in Snakemake: what has begun has ended.
-        execution.finish("failed")
     recorder.tell_cached()
     if error is not None:
         return {"status": "failed", "exit_code": exit_code(recorder), "outputs": {}, "error": error}
@@ -65,9 +62,10 @@ def execute(loaded: Any, targets: set[str], recorder: Recorder, places: Places) 
     except Broken:
         raise
     except Exception as error:
-        if recorder.failed:
+        recorder.end_all()
+        if recorder.failures():
             return why(recorder)
-        if any(not execution.ended for execution in recorder.executions.values()) or recorder.executions:
+        if recorder.executions:
             # Jobs have run; a checkpoint, or what depends on it, has failed in Snakemake itself.
             traceback.print_exc()
             told = broken(error, linemaps(loaded), places).answer
@@ -75,12 +73,8 @@ def execute(loaded: Any, targets: set[str], recorder: Recorder, places: Places) 
         if not isinstance(error, WorkflowError):
             traceback.print_exc()
         raise broken(error, linemaps(loaded), places) from error
-    return why(recorder) if recorder.failed and not finished_after_all(recorder) else None
-
-
-def finished_after_all(recorder: Recorder) -> bool:
-    """Say whether every job that failed has been tried again with success."""
-    return all(recorder.executions[int(e.job.jobid)] not in recorder.failed for e in recorder.failed)
+    recorder.end_all()
+    return why(recorder) if recorder.failures() else None
 
 
 def output_settings(listener: Listener) -> Any:
@@ -123,19 +117,18 @@ def deployment(message: dict[str, Any], places: Places) -> Any:
 
 def exit_code(recorder: Recorder) -> int:
     """Return the exit code of the first job that failed, or 1."""
-    codes = [execution.fields.get("exit_code") for execution in recorder.failed]
+    codes = [execution.fields.get("exit_code") for execution in recorder.failures()]
     return next((int(code) for code in codes if code), 1)
 
 
 def why(recorder: Recorder) -> str:
     """Say why the run failed: each job that did, with the last lines of what it said."""
-    last = {execution.key: execution for execution in recorder.failed}
     lines = [
         f"job '{execution.fields['id']}' {ended(execution.fields.get('exit_code'))}: {execution.fields.get('error', '')}"
         .rstrip(": ")
-        for execution in list(last.values())[:3]
+        for execution in recorder.failures()[:3]
     ]  # fmt: skip
-    if not any(execution.fields.get("error") for execution in recorder.failed):
+    if not any(execution.fields.get("error") for execution in recorder.failures()):
         lines += [one_line(text) for text in recorder.messages[-TAIL:]]
     return "\n".join(lines) or "Snakemake says only that it failed"
 
