@@ -241,3 +241,23 @@ def test_inspect_says_what_a_workflow_is(wfx) -> None:
     assert done.code == 0, done.err
     assert "input      words: File, required" in done.out
     assert wfx("inspect", "flow/count.cwl", "--json").json["kind"] == "workflow"
+
+
+def test_compare_says_identical_equivalent_and_different(wfx, ours: Path) -> None:
+    packed = pack(ours, wfx.folder / "first.zip")
+    same = wfx("compare", ours, packed)
+    assert (same.code, same.out) == (0, "reproduced, 1 of 1 outputs identical\n")
+    assert wfx("run", ours, "-i", "reverse=true", "-o", "second").code == 0
+    differs = wfx("compare", ours, "second", "--html", "report.html", "--json")
+    assert differs.code == 10
+    assert differs.json["reproduced"] is False
+    [output] = differs.json["outputs"]
+    assert (output["verdict"], output["by"]) == ("different", "text")
+    assert "2 of 2 differ; first at line 1" in output["detail"]
+    assert [(c["kind"], c["name"]) for c in differs.json["circumstances"]] == [("input", "reverse")]
+    assert "<script" not in (wfx.folder / "report.html").read_text()
+    unordered = wfx("compare", ours, "second", "--as", "result=unordered")
+    assert unordered.code == 0
+    assert "equivalent  unordered" in unordered.out
+    assert "there is no output 'x'" in wfx.refused(2, "compare", ours, "second", "--as", "x=text")
+    assert "no run" in wfx.refused(2, "compare", ours, "nothing")

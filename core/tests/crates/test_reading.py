@@ -247,9 +247,9 @@ def test_a_hundred_thousand_entities_take_three_seconds(tmp_path: Path) -> None:
         {"@id": f"data/{n}.txt", "@type": "File", "name": f"file {n}", "contentSize": "12"} for n in range(100_000)
     ]
     write_crate(tmp_path, WORKFLOW, *files, root={**MAIN, "hasPart": [{"@id": f["@id"]} for f in files]})
-    began = time.monotonic()
+    began = time.process_time()
     found = contents(read(tmp_path))
-    took = time.monotonic() - began
+    took = time.process_time() - began
     assert found.files == 100_001
     assert took < 3, took
 

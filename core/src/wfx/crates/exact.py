@@ -162,8 +162,8 @@ def exact(crate: Crate, folder: Path | None, session: Session) -> Exact | None:
     """Return what a crate of ours holds; None for another's, or one of a version whose plan cannot be read."""
     try:
         plan, lock = (
-            _record(crate, folder, session, "plan.json", Plan),
-            _record(crate, folder, session, "lock.json", Lock),
+            _record(crate, session, "plan.json", Plan),
+            _record(crate, session, "lock.json", Lock),
         )
     except WfxError:
         return None
@@ -186,14 +186,14 @@ def _own(folder: Path | None, plan: Plan) -> Reference | None:
     return Reference.of_path(folder / WORKFLOW / plan.workflow.entry) if same else None
 
 
-def _record(crate: Crate, folder: Path | None, session: Session, name: str, cls: type[T]) -> T | None:
-    if folder is not None:
+def _record(crate: Crate, session: Session, name: str, cls: type[T]) -> T | None:
+    if crate.base is None:
         if crate.payload.size(name) is None:
             return None
         with crate.payload.open(name) as file:
             data = file.read()
     else:
-        if crate.base is None or crate.get(name) is None:
+        if crate.get(name) is None:
             return None
         [fetched] = session.fetch([Source(crate.base.join(name))], purpose="workflow", behalf=crate.base)
         path = session.store.blob(fetched.sha256)
