@@ -44,6 +44,8 @@ class Recorder:
         self.open: dict[str, dict[str, Any]] = {}
         self.processes: dict[str, str] = {}
         """Hash of a task → its process."""
+        self.ids: dict[str, str] = {}
+        """Name of a task → the id of its last execution."""
         self.targets: dict[str, str] = {}
         """Path of a published file or folder → the step that made it."""
         self.said: dict[str, str] = {}
@@ -91,6 +93,9 @@ class Recorder:
             self._look(folder, fields, state)
         if state == "failed":
             fields["error"] = self._why(row, folder)
+            if not fields.get("log"):
+                # What Nextflow says of it is all that is left of a task that has said nothing itself.
+                fields["log"] = self._write_log(fields["id"], fields["error"] + "\n")
         self._tell(fields, state, ended)
 
     def finish(self, error: str) -> None:
@@ -113,8 +118,9 @@ class Recorder:
     def _fields(self, short: str, process: str, name: str) -> dict[str, Any]:
         self.processes[short] = process
         step = self._step(process)
+        self.ids[name] = identifier = f"{process}_{short.replace('/', '')}"
         return {
-            "id": f"{process}_{short.replace('/', '')}", "step": step, "tool": self.steps.get(step, {}).get("tool", ""),
+            "id": identifier, "step": step, "tool": self.steps.get(step, {}).get("tool", ""),
             "name": name,
         }  # fmt: skip
 
@@ -157,11 +163,12 @@ class Recorder:
         if not source.is_file() or not source.stat().st_size:
             source = folder / ".command.err"
         text = _text(source)
-        if not text:
-            return ""
+        return self._write_log(identifier, self.clean(text)) if text else ""
+
+    def _write_log(self, identifier: str, text: str) -> str:
         target = self.logs / "steps" / (re.sub(r"[^\w.+:-]", "_", identifier) + ".log")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(self.clean(text))
+        target.write_text(text)
         return str(target)[len(self.root) + 1 :]
 
     def _resources(self, row: dict[str, str]) -> dict[str, float]:
