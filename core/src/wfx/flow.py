@@ -5,35 +5,34 @@ Each arrow is a function of its own stage's module; here they are put in order, 
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from wfx import closures, imageneeds, imagepins, planning, running, runtimes, staging
+from wfx import closures, planning, running, staging
 from wfx.closures import Closure
 from wfx.definitions import Definition, inputs_as_given
 from wfx.engines import Description, Engine, StepEvent
-from wfx.errors import IntegrityError, UsageError, WfxError
+from wfx.errors import UsageError
 from wfx.fetching import Fetched
 from wfx.planning import Plan, PlannedImage
-from wfx.processes import EngineHost
 from wfx.records import digest
 from wfx.references import Reference
 from wfx.rundirs import RunDirectory
 from wfx.running import RunRecord
-from wfx.runs import Register
-from wfx.runtimes import Runtime
 from wfx.sandbox import Sandbox, needs_trust
 from wfx.session import Session
-from wfx.staging import Lock, StagedRun
+from wfx.staging import Lock, StagedImage
 from wfx.values import JsonValue, Values
 from wfx.valuetypes import map_files
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from wfx.executing import ReadyExporter
+    from wfx.imageneeds import ImageSource
+
+NONE = "none"
 
 
 class Reporter(Protocol):
@@ -136,72 +135,10 @@ def execute(path: Path, session: Session, options: Options | None = None, report
             sandboxed=sandbox.active, workflow_is_local=local, trusted=_trusted(plan.workflow.pinned, options, session)
         )
         engine_class = session.plugins.engine(plan.description.engine)
-        return _execute(directory, plan, lock, engine_class, None, sandbox, session, options, reporter or Silent())
+        from wfx import executing
 
-
-def _execute(
-    directory: RunDirectory, plan: Plan, lock: Lock, engine_class: type[Engine], engine: Engine | None,
-    sandbox: Sandbox, session: Session, options: Options, reporter: Reporter, exporter: _Exporter | None = None,
-) -> Outcome:  # fmt: skip
-    """Run it, describe it, register it. `engine` is the one that has described it, which knows of no runtime."""
-    exporter = exporter or _Exporter(session)
-    if directory.state.attempts:
-        # What an earlier attempt has published is published again by this one.
-        directory.clear("outputs")
-        directory.clear("logs")
-    digests = {item.sha256 for item in lock.items} | {image.sha256 for image in lock.images}
-    digests |= {document.sha256 for document in plan.workflow.documents}
-    Register(session.directories.state).enter(directory, str(plan.workflow.reference), digests)
-    runtime = None
-    if lock.images:
-        reporter.phase(f"loading {len(lock.images)} container images into {plan.containers[0]}")
-        runtime = runtimes.load(plan.containers[0], lock.images, directory, session)
-    if engine is None or runtime is not None:
-        if engine is not None:
-            engine.close()
-        engine = engine_class(_host(directory, engine_class, sandbox, plan.workflow.aliases, session, runtime))
-    reporter.phase(f"running {plan.name} with {engine.capabilities.name} {plan.description.engine_version}")
-    staged = StagedRun(directory.path, plan, lock, runtime=runtime)
-    try:
-        record = running.execute(
-            directory, staged, engine, config=session.config, sandbox=sandbox.describe(),
-            contacts=session.contacts(), on_event=reporter.step,
-        )  # fmt: skip
-    except WfxError:
-        # Whatever ended it, the directory is left as a crate that says so.
-        if directory.has("record"):
-            exporter.describe(directory.load("record", RunRecord), directory)
-        raise
-    finally:
-        engine.close()
-    reporter.phase("describing the run as a crate")
-    exporter.describe(record, directory)
-    if session.store.check_linked(item.sha256 for item in lock.items if item.kind == "file"):
-        raise IntegrityError(
-            "the run changed its inputs", where=str(directory.path), why="they have been set aside in the store"
-        )
-    return Outcome(directory.path, directory.state.run, plan, lock, record)
-
-
-class _Exporter:
-    """The exporter of crates, which gets ready while the engine works."""
-
-    def __init__(self, session: Session) -> None:
-        self._exporter = session.plugins.exporter("ro-crate")()
-        self._thread = threading.Thread(target=self._prepare, name="exporter", daemon=True)
-        self._thread.start()
-
-    def _prepare(self) -> None:
-        try:
-            self._exporter.prepare()
-        except Exception as error:  # noqa: BLE001 (a plugin's; it will fail again where somebody waits for it)
-            logger.debug("the exporter is not ready: %s", error)
-
-    def describe(self, record: RunRecord, directory: RunDirectory) -> None:
-        """Write the crate's metadata. Two threads must not import one package at a time, so the first is waited for."""
-        self._thread.join()
-        self._exporter.describe(record, directory.path)
-        directory.journal.append({"event": "described"})
+        record = executing.execute(directory, plan, lock, engine_class, None, sandbox, session, reporter or Silent())
+        return Outcome(directory.path, directory.state.run, plan, lock, record)
 
 
 def _finished(directory: RunDirectory, plan: Plan, lock: Lock, options: Options) -> Outcome | None:
@@ -251,10 +188,10 @@ class _Work:
         self.sandbox = Sandbox.choose(session.config.get_str("sandbox"))
         self.directory: RunDirectory | None = None
         self.engine: Engine | None = None
-        self.exporter: _Exporter | None = None
+        self.exporter: ReadyExporter | None = None
         self.closure: Closure
         self.description: Description
-        self.images: dict[str, imageneeds.ImageSource] = {}
+        self.images: dict[str, ImageSource] = {}
 
     # -- to the plan
 
@@ -300,20 +237,23 @@ class _Work:
 
     def _bare_engine(self) -> Engine:
         """Return an engine for the methods that start no process."""
-        bare = _Bare(_settings(self.closure.engine, self.session), self.session.offline)
+        bare = _Bare(settings_of(self.closure.engine, self.session), self.session.offline)
         return self.closure.engine(bare)  # type: ignore[arg-type]
 
     def _ask_engine(self, scratch: Path) -> Description:
+        from wfx import executing
+        from wfx.processes import EngineHost
+
         closure = self.closure
+        settings = settings_of(closure.engine, self.session)
         if self.directory is not None:
             staging.place_workflow(closure.documents, closure.sources, self.directory.workflow, self.session.store)
-            host = _host(self.directory, closure.engine, self.sandbox, closure.aliases, self.session)
+            host = executing.host_for(self.directory, closure.engine, self.sandbox, closure.aliases, self.session)
             self.engine = closure.engine(host)
             self.stack.callback(self.engine.close)
             if not self.options.stage_only:
-                self.exporter = _Exporter(self.session)
+                self.exporter = executing.ReadyExporter(self.session)
             return self.engine.describe(closure.entry, closure.fragment)
-        settings = _settings(closure.engine, self.session)
         aside = EngineHost.in_folder(
             scratch / "describe", sandbox=self.sandbox, settings=settings, aliases=closure.aliases,
             offline=self.session.offline,
@@ -329,23 +269,26 @@ class _Work:
         """Resolve the inputs; everything about them is checked before anything is fetched."""
         engine = self.engine or self._bare_engine()
         values = self.definition.values(self.description, engine)
-        order = self.definition.containers
-        without_any = tuple(order) == (runtimes.NONE,)
-        self.images = (
-            {} if without_any else imageneeds.find(self.description, self.closure, allow_local=self.options.allow_local)
-        )
-        sifs = [name for name, source in self.images.items() if source.is_sif]
-        runtime, without = runtimes.choose(self.description, order, self.closure.engine, self.session, sifs)
-        images: tuple[PlannedImage, ...] = ()
-        warnings = [f"it runs without the containers that it suggests: {without}"] if without else []
-        if runtime != runtimes.NONE:
-            images, told = imagepins.pin(self.images, self.session, probe=probe)
-            warnings += [*told, *runtimes.about_network(self.description, self.session)]
+        runtime, images, warnings = self._images(probe=probe) if self.description.images else (NONE, (), [])
         return planning.make_plan(
             self.closure, self.description, values, engine, self.session, name=self.name, request=self.request,
             containers=(runtime,), images=images, warnings=warnings, options=dict(self.definition.options), probe=probe,
             named=self.definition.crate.named if self.definition.crate is not None else {},
         )  # fmt: skip
+
+    def _images(self, *, probe: bool) -> tuple[str, tuple[PlannedImage, ...], list[str]]:
+        """Choose the runtime for the images that the workflow asks for, and pin them; say what the user should know."""
+        from wfx import imageneeds, imagepins, runtimes
+
+        order = self.definition.containers
+        if tuple(order) != (NONE,):
+            self.images = imageneeds.find(self.description, self.closure, allow_local=self.options.allow_local)
+        sifs = [name for name, source in self.images.items() if source.is_sif]
+        runtime, without = runtimes.choose(self.description, order, self.closure.engine, self.session, sifs)
+        if runtime == NONE:
+            return NONE, (), [f"it runs without the containers that it suggests: {without}"] if without else []
+        images, told = imagepins.pin(self.images, self.session, probe=probe)
+        return runtime, images, [*told, *runtimes.about_network(self.description, self.session)]
 
     # -- to the end
 
@@ -359,17 +302,13 @@ class _Work:
             self._stage(directory, plan, lock, fetched)
         if self.options.stage_only:
             return Outcome(directory.path, directory.state.run, plan, lock)
-        return _execute(
-            directory,
-            plan,
-            lock,
-            self.closure.engine,
-            self.engine,
-            self.sandbox,
-            self.session,
-            self.options,
-            self.reporter,
-        )
+        from wfx import executing
+
+        record = executing.execute(
+            directory, plan, lock, self.closure.engine, self.engine, self.sandbox, self.session, self.reporter,
+            self.exporter,
+        )  # fmt: skip
+        return Outcome(directory.path, directory.state.run, plan, lock, record)
 
     def _fetch(self) -> tuple[RunDirectory, Plan, Lock, list[Fetched]]:
         """Bring everything into the store, and take the run's directory."""
@@ -380,11 +319,14 @@ class _Work:
                 self.reporter.warn(warning)
             self.reporter.phase(f"fetching {len(plan.files)} inputs" if plan.files else "no files to fetch")
             fetched = staging.fetch_inputs(plan, self.session)
+            stored: tuple[StagedImage, ...] = ()
             if plan.images:
+                from wfx import imagepins
+
                 self.reporter.phase(f"fetching {len(plan.images)} container images")
-            behalf = None if self.closure.local else self.closure.reference
-            images, stored = imagepins.fetch(plan.images, self.images, self.session, plan.containers, behalf)
-            plan = replace(plan, images=images)
+                behalf = None if self.closure.local else self.closure.reference
+                images, stored = imagepins.fetch(plan.images, self.images, self.session, plan.containers, behalf)
+                plan = replace(plan, images=images)
             lock = staging.make_lock(plan, fetched, stored)
             directory = self.directory or self._claim_existing(lock)
             self.directory = directory
@@ -462,18 +404,9 @@ class _Bare:
     offline: bool
 
 
-def _settings(engine: type[Engine], session: Session) -> dict[str, JsonValue]:
+def settings_of(engine: type[Engine], session: Session) -> dict[str, JsonValue]:
+    """Return the configuration's section of an engine."""
     return session.config.section(f"engine.{engine.keys[0]}")
-
-
-def _host(
-    directory: RunDirectory, engine: type[Engine], sandbox: Sandbox, aliases: Mapping[str, str], session: Session,
-    runtime: Runtime | None = None,
-) -> EngineHost:  # fmt: skip
-    settings = _settings(engine, session)
-    return EngineHost.for_run(
-        directory, sandbox=sandbox, settings=settings, aliases=aliases, runtime=runtime, offline=session.offline
-    )
 
 
 def _trusted(reference: Reference, options: Options, session: Session) -> bool:
