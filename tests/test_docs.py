@@ -198,6 +198,9 @@ def without_times(text: str) -> str:
 class Desk:
     """A place to type commands in, with a home of its own: a fresh clone, or an empty folder (`Workshop`)."""
 
+    stays = False
+    """Whether a command begins where the last one has gone with `cd`; else each begins at the top."""
+
     def __init__(self, folder: Path, python: Path) -> None:
         self.folder, self.programs, self.where = folder / "clone", folder / "bin", folder / "where"
         home = folder / "home"
@@ -231,8 +234,8 @@ class Desk:
 
     @property
     def here(self) -> Path:
-        """The folder that the last command was left in."""
-        return Path(self.where.read_text().rstrip("\n"))
+        """The folder to type the next command in."""
+        return Path(self.where.read_text().rstrip("\n")) if self.stays else self.folder
 
     def run(self, command: str) -> tuple[int, str]:
         text = f"trap 'pwd > {self.where}' EXIT\n{self.ported(command)}"
@@ -257,6 +260,8 @@ class Desk:
 
 class Workshop(Desk):
     """Where a plugin's author begins: an empty folder, and an environment that has wfx, its usual plugins and the kit."""
+
+    stays = True
 
     def furnish(self, folder: Path) -> None:
         """Make the environment; what it lacks it sees where these tests have it, and nothing comes from elsewhere."""
