@@ -10,25 +10,26 @@ from __future__ import annotations
 import logging
 import os
 import posixpath
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import unquote_to_bytes, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from wfx.engines import DocumentReference, Engine, Recognition
 from wfx.errors import DefinitionError, FetchError, PluginError, PolicyError, ReferenceNotFound, WfxError
 from wfx.fetching import Fetched, Source
+from wfx.origins import Found, Origin, Role, Tree, in_tree, local, open_given, open_origin, stored, tree_of, with_path
 from wfx.planning import Document
 from wfx.plugins import PUBLISHED, blame
 from wfx.records import digest
 from wfx.references import SCHEME, Reference
+from wfx.treepaths import tree_paths
 from wfx.wholetrees import files_of_tree
 
 if TYPE_CHECKING:
     from wfx.session import Session
 
-Role = Literal["document", "text", "file", "schema", "other"]
 MAX_DOCUMENTS = 10_000
 log = logging.getLogger(__name__)
 
@@ -67,33 +68,6 @@ class Closure:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
-    """A folder that somebody else made, a crate's: the workflow in it reads nothing outside of it."""
-
-    root: Path
-    entry: str
-    """Main document, relative to `root`."""
-    base: Reference
-    """What stands for `root` in references; no `file:` reference, since it is not the user's own."""
-    without: tuple[str, ...] = ()
-    """Files, and folders with `/` at their end, that are no part of the workflow though they lie in the tree."""
-
-
-@dataclass(slots=True)
-class _Found:
-    """A document on its way into the closure."""
-
-    reference: Reference
-    role: Role
-    path: Path
-    sha256: str
-    size: int
-    pinned: Reference
-    absolute: bool = False
-    """Named by an absolute URI or path, so that its place in the tree is free."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Wanted:
     """What a document names and nobody has looked at yet."""
 
@@ -101,28 +75,6 @@ class _Wanted:
     role: Role
     where: str
     absolute: bool
-
-
-@dataclass(slots=True)
-class _Origin:
-    """Where a workflow's documents come from."""
-
-    main: _Found
-    root: Path | None = None
-    """The folder that holds a fetched tree (git); None for local paths and URLs."""
-    base: Reference | None = None
-    """The reference that stands for `root`."""
-    pinned: Reference | None = None
-    revision: str = ""
-    label: str = ""
-    licence: str | None = None
-    entry: str = ""
-    manifest: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """Path in the tree → sha256 and size."""
-    hashed: Callable[[Path], tuple[str, int]] | None = None
-    """Tells sha256 and size of a file in a tree that has no manifest."""
-    without: tuple[str, ...] = ()
-    """Of the tree, what is no part of the workflow."""
 
 
 def collect(
@@ -144,21 +96,21 @@ def collect(
     """
     fragment = "" if _fragment_is_path(reference) else reference.fragment
     if tree is not None:
-        origin = _open_given(reference, tree, session)
+        origin = open_given(reference, tree, session)
     else:
-        origin = _open_origin(reference.without_fragment() if fragment else reference, session, scratch, behalf)
+        origin = open_origin(reference.without_fragment() if fragment else reference, session, scratch, behalf)
     if "%" in fragment:
         fragment = os.fsdecode(unquote_to_bytes(fragment))
-    top, entry = _tree_of(origin, scratch)
+    top, entry = tree_of(origin, scratch)
     folder = origin.main.path if origin.main.path.is_dir() else origin.main.path.parent
     cls, recognition = recognise(top, entry, session, engine, reference)
     if not origin.entry and recognition.entry and origin.root is not None:
         # What was recognised may be a folder of the repository.
         origin.entry = (origin.main.path / recognition.entry).relative_to(origin.root).as_posix()
-        origin.main = _in_tree(origin, origin.entry, "document")
+        origin.main = in_tree(origin, origin.entry, "document")
     elif recognition.entry and origin.main.path.is_dir():
         path = origin.main.path / recognition.entry
-        origin.main = _local(Reference.of_path(path), "document", session)
+        origin.main = local(Reference.of_path(path), "document", session)
     found = _follow(origin, cls, session, allow_local)
     if cls.capabilities.whole_tree:
         found = _whole_tree(origin, folder, cls, session) | found
@@ -233,117 +185,7 @@ def _fragment_is_path(reference: Reference) -> bool:
     return reference.fragment.startswith("path=") or reference.scheme.startswith("git+")
 
 
-def _open_given(reference: Reference, tree: Tree, session: Session) -> _Origin:
-    main = _Found(reference, "document", tree.root, "", 0, reference)
-    origin = _Origin(
-        main, root=tree.root, base=tree.base, pinned=reference, entry=tree.entry, hashed=session.store.hash_file,
-        without=tree.without,
-    )  # fmt: skip
-    origin.main = _in_tree(origin, tree.entry, "document")
-    return origin
-
-
-def _open_origin(
-    reference: Reference, session: Session, scratch: Path, behalf: Reference | None = None
-) -> _Origin:  # fmt: skip
-    if reference.is_local and not reference.path.exists():
-        raise ReferenceNotFound("no such file or folder", where=str(reference.path))
-    if reference.is_local and reference.path.is_dir():
-        return _Origin(_Found(reference, "document", reference.path, "", 0, reference))
-    if reference.is_local:
-        return _Origin(_local(reference, "document", session), entry=reference.path.name)
-    [fetched] = session.fetch([Source(reference)], purpose="workflow", behalf=behalf)
-    if fetched.local is not None:
-        return _open_origin(Reference.of_path(fetched.local), session, scratch)
-    if fetched.kind == "file" and not fetched.entry:
-        found = _stored(reference, "document", fetched, session)
-        name = fetched.name or reference.name or "workflow"
-        return _Origin(found, pinned=fetched.pinned, revision=fetched.revision, licence=fetched.licence, entry=name)
-    return _open_tree(reference, fetched, session, scratch)
-
-
-def _open_tree(reference: Reference, fetched: Fetched, session: Session, scratch: Path) -> _Origin:
-    digest_of_tree = fetched.tree or fetched.sha256
-    manifest = session.store.manifest(digest_of_tree)
-    root = scratch / "tree"
-    session.store.place_tree(digest_of_tree, root)
-    files = {entry.path: (entry.sha256, entry.size) for entry in manifest.entries if entry.sha256}
-    pinned = fetched.pinned or reference
-    base = Reference(pinned.uri.partition("#")[0])
-    origin = _Origin(
-        _Found(reference, "document", root, "", 0, pinned), root=root, base=base, pinned=pinned,
-        revision=fetched.revision, label=fetched.label, licence=fetched.licence, manifest=files,
-    )  # fmt: skip
-    entry = fetched.entry.strip("/")
-    if entry and (root / entry).is_file():
-        origin.entry = entry
-        origin.main = _in_tree(origin, entry, "document")
-    elif entry:
-        if not (root / entry).is_dir():
-            raise ReferenceNotFound(f"there is no {entry!r} in it", where=str(reference))
-        origin.main.path = root / entry
-    return origin
-
-
-def _tree_of(origin: _Origin, scratch: Path) -> tuple[Path, str]:
-    """Return a folder and the entry in it, for engines to look at."""
-    if origin.root is not None:
-        return (origin.root, origin.entry) if origin.entry else (origin.main.path, "")
-    if origin.main.path.is_dir():
-        return origin.main.path, ""
-    if origin.main.reference.is_local:
-        return origin.main.path.parent, origin.main.path.name
-    folder = scratch / "main"
-    folder.mkdir(exist_ok=True)
-    name = safe_name(origin.entry)
-    (folder / name).write_bytes(origin.main.path.read_bytes())
-    return folder, name
-
-
-def _local(reference: Reference, role: Role, session: Session) -> _Found:
-    path = reference.without_fragment().path
-    try:
-        sha256, size = session.store.hash_file(path)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise ReferenceNotFound("no such file", where=str(path)) from error
-    return _Found(reference.without_fragment(), role, path, sha256, size, reference.without_fragment())
-
-
-def _stored(reference: Reference, role: Role, fetched: Fetched, session: Session) -> _Found:
-    path = session.store.blob(fetched.sha256)
-    if path is None:
-        raise FetchError("it has just been fetched and is no longer in the store", where=str(reference))
-    return _Found(reference, role, path, fetched.sha256, fetched.size, fetched.pinned or reference)
-
-
-def _in_tree(origin: _Origin, path: str, role: Role) -> _Found:
-    assert origin.root is not None
-    assert origin.base is not None
-    real = origin.root / path
-    if path not in origin.manifest and origin.hashed is not None:
-        file, folder = real.resolve(), origin.root.resolve()
-        inside = file.is_relative_to(folder) and file.relative_to(folder).parts[:1] != (".wfx",)
-        if inside and file.is_file():
-            origin.manifest[path] = origin.hashed(file)
-    if path not in origin.manifest:
-        # A link inside the tree: the store's manifest has the target's digest under the target's path.
-        target = os.path.relpath(os.path.realpath(real), os.path.realpath(origin.root))
-        if target not in origin.manifest:
-            raise ReferenceNotFound(f"there is no {path!r} in it", where=str(origin.base))
-        sha256, size = origin.manifest[target]
-    else:
-        sha256, size = origin.manifest[path]
-    reference = _with_path(origin.base, path)
-    return _Found(reference, role, real, sha256, size, reference)
-
-
-def _with_path(base: Reference, path: str) -> Reference:
-    from urllib.parse import quote
-
-    return Reference(f"{base.uri}#path={quote(os.fsencode(path))}")
-
-
-def _follow(origin: _Origin, cls: type[Engine], session: Session, allow_local: bool) -> dict[str, _Found]:
+def _follow(origin: Origin, cls: type[Engine], session: Session, allow_local: bool) -> dict[str, Found]:
     """Read documents until nothing new is named; return what was found, by absolute URI."""
     found = {_key(origin.main.reference): origin.main}
     queue = [origin.main]
@@ -366,16 +208,16 @@ def _follow(origin: _Origin, cls: type[Engine], session: Session, allow_local: b
     return found
 
 
-def _whole_tree(origin: _Origin, folder: Path, cls: type[Engine], session: Session) -> dict[str, _Found]:
+def _whole_tree(origin: Origin, folder: Path, cls: type[Engine], session: Session) -> dict[str, Found]:
     """Return every file of a repository, or of the folder of a local workflow; nothing of a lone remote document."""
     if origin.root is not None:
         names = files_of_tree(origin.root, cls.capabilities.leaves_out, limit=MAX_DOCUMENTS)
         apart = tuple(part for part in origin.without if part.endswith("/"))
         names = [name for name in names if str(name) not in origin.without and not str(name).startswith(apart)]
-        items = [_in_tree(origin, name, "other") for name in names]
+        items = [in_tree(origin, name, "other") for name in names]
     elif origin.main.reference.is_local:
         names = files_of_tree(folder, cls.capabilities.leaves_out, limit=MAX_DOCUMENTS)
-        items = [_local(Reference.of_path(folder / name), "other", session) for name in names]
+        items = [local(Reference.of_path(folder / name), "other", session) for name in names]
     else:
         return {}
     return {_key(item.reference): item for item in items}
@@ -387,14 +229,14 @@ def _key(reference: Reference) -> str:
     return reference.without_fragment().uri
 
 
-def _place(document: _Found, origin: _Origin) -> str:
+def _place(document: Found, origin: Origin) -> str:
     if origin.root is not None and document.path.is_relative_to(origin.root):
         return str(document.path.relative_to(origin.root))
     return str(document.path) if document.reference.is_local else str(document.reference)
 
 
 def _targets(
-    document: _Found, item: DocumentReference, origin: _Origin, allow_local: bool
+    document: Found, item: DocumentReference, origin: Origin, allow_local: bool
 ) -> Iterator[tuple[Reference, Role]]:
     """Yield what a document's reference means: a file, or the files of a folder."""
     text = item.text.partition("#")[0] if item.role == "document" else item.text
@@ -416,7 +258,7 @@ def _targets(
         if relative == ".." or relative.startswith("../"):
             raise PolicyError(f"it names a file outside of its repository: {item.text}", where=where)
         assert origin.base is not None
-        reference = _with_path(origin.base, relative)
+        reference = with_path(origin.base, relative)
     else:
         reference = document.reference.join(text)
     role: Role = "file" if item.role == "directory" else item.role
@@ -427,14 +269,14 @@ def _targets(
         for file in sorted(p for p in folder.rglob("*") if p.is_file()):
             if origin.root is not None and folder.is_relative_to(origin.root):
                 assert origin.base is not None
-                yield _with_path(origin.base, file.relative_to(origin.root).as_posix()), role
+                yield with_path(origin.base, file.relative_to(origin.root).as_posix()), role
             else:
                 yield Reference.of_path(file), role
         return
     yield reference, role
 
 
-def _folder(reference: Reference, origin: _Origin) -> Path | None:
+def _folder(reference: Reference, origin: Origin) -> Path | None:
     """Return the folder that a reference means, where it lies here."""
     if reference.is_local:
         return reference.path if reference.path.is_dir() else None
@@ -444,18 +286,18 @@ def _folder(reference: Reference, origin: _Origin) -> Path | None:
     return None
 
 
-def _bring(wanted: dict[str, _Wanted], origin: _Origin, session: Session) -> dict[str, _Found]:
+def _bring(wanted: dict[str, _Wanted], origin: Origin, session: Session) -> dict[str, Found]:
     """Get what is named, from this machine, from the tree, or from elsewhere all at once."""
-    new: dict[str, _Found] = {}
+    new: dict[str, Found] = {}
     remote: dict[str, _Wanted] = {}
     for key, item in wanted.items():
         reference = item.reference
         try:
             if reference.is_local:
-                new[key] = _local(reference, item.role, session)
+                new[key] = local(reference, item.role, session)
             elif origin.base is not None and reference.uri.startswith(origin.base.uri + "#path="):
                 path = os.fsdecode(unquote_to_bytes(reference.fragment.removeprefix("path=")))
-                new[key] = _in_tree(origin, path, item.role)
+                new[key] = in_tree(origin, path, item.role)
             else:
                 remote[key] = item
         except ReferenceNotFound as error:
@@ -469,7 +311,7 @@ def _bring(wanted: dict[str, _Wanted], origin: _Origin, session: Session) -> dic
     return new
 
 
-def _bring_remote(remote: dict[str, _Wanted], origin: _Origin, session: Session) -> dict[str, _Found]:
+def _bring_remote(remote: dict[str, _Wanted], origin: Origin, session: Session) -> dict[str, Found]:
     behalf = None if origin.main.reference.is_local else origin.main.reference
     needed = {key: item for key, item in remote.items() if item.role in ("document", "text")}
     answers: dict[str, Fetched] = {}
@@ -483,19 +325,19 @@ def _bring_remote(remote: dict[str, _Wanted], origin: _Origin, session: Session)
             except FetchError:
                 continue
     return {
-        key: _stored(remote[key].reference, remote[key].role, fetched, session)
+        key: stored(remote[key].reference, remote[key].role, fetched, session)
         for key, fetched in answers.items()
         if fetched.kind == "file"
     }
 
 
 def _lay_out(
-    reference: Reference, origin: _Origin, cls: type[Engine], recognition: Recognition, fragment: str,
-    found: dict[str, _Found],
+    reference: Reference, origin: Origin, cls: type[Engine], recognition: Recognition, fragment: str,
+    found: dict[str, Found],
 ) -> Closure:  # fmt: skip
     """Give every document its path in the tree."""
     items = list(found.values())
-    paths = _paths(items, origin)
+    paths = tree_paths(items, origin)
     aliases = {}
     for item, path in zip(items, paths, strict=True):
         if item.absolute or path.startswith("external/") or (origin.root is None and not item.reference.is_local):
@@ -510,74 +352,3 @@ def _lay_out(
         sources={path: i.path for i, path in zip(items, paths, strict=True)}, aliases=aliases,
         revision=origin.revision, label=origin.label, licence=origin.licence,
     )  # fmt: skip
-
-
-def _paths(items: list[_Found], origin: _Origin) -> list[str]:
-    main = origin.main
-    if origin.root is not None:
-        return [
-            i.path.relative_to(origin.root).as_posix() if i.path.is_relative_to(origin.root) else _external(i.reference)
-            for i in items
-        ]
-    if main.reference.is_local:
-        # A default file somewhere else (`/usr/share/…`) must not pull the root of the tree up to `/`.
-        near = [i for i in items if i.reference.is_local and not (i.absolute and i.role == "file")]
-        top = Path(os.path.commonpath([i.path.parent for i in near]))
-        return [
-            i.path.relative_to(top).as_posix()
-            if i.reference.is_local and i.path.is_relative_to(top)
-            else _external(i.reference)
-            for i in items
-        ]
-    same = [i for i in items if i.reference.origin == main.reference.origin]
-    folders = [posixpath.dirname(urlsplit(i.reference.uri).path) or "/" for i in same]
-    root_path = posixpath.commonpath(folders)
-    result = []
-    for item in items:
-        if item.reference.origin != main.reference.origin:
-            result.append(_external(item.reference))
-            continue
-        path = posixpath.relpath(urlsplit(item.reference.uri).path or "/", root_path)
-        result.append("/".join(safe_name(os.fsdecode(unquote_to_bytes(part))) for part in path.split("/")))
-    return _unique(result)
-
-
-def _external(reference: Reference) -> str:
-    if reference.is_local:
-        return f"external/local/{digest(reference.uri)[:8]}/{safe_name(reference.name)}"
-    parts = urlsplit(reference.uri)
-    path = [
-        safe_name(os.fsdecode(unquote_to_bytes(part))) for part in parts.path.split("/") if part not in ("", ".", "..")
-    ]
-    return "/".join(["external", safe_name(reference.host or reference.scheme), *(path or ["index"])])
-
-
-def _unique(paths: list[str]) -> list[str]:
-    seen: set[str] = set()
-    result = []
-    for path in paths:
-        candidate, n = path, 1
-        while candidate in seen:
-            n += 1
-            stem, dot, suffix = path.rpartition(".")
-            candidate = f"{stem}_{n}{dot}{suffix}" if dot else f"{path}_{n}"
-        seen.add(candidate)
-        result.append(candidate)
-    return result
-
-
-def safe_name(name: str, *, keep_control: bool = False) -> str:
-    """Return a file name that is safe to create: one part, no control characters, at most 255 bytes, never empty.
-
-    `keep_control` is for the names of a user's own files, which go through as they are.
-    """
-    control = not keep_control
-    name = "".join("_" if c in "/\0" or (control and (ord(c) < 0x20 or ord(c) == 0x7F)) else c for c in name)
-    if name in ("", ".", ".."):
-        name = "file" + name.replace(".", "_")
-    raw = os.fsencode(name)
-    if len(raw) > 255:
-        stem, dot, suffix = raw.rpartition(b".")
-        suffix = dot + suffix if dot and len(suffix) <= 20 else b""
-        raw = (stem or raw)[: 255 - len(suffix)].decode("utf-8", "ignore").encode() + suffix
-    return os.fsdecode(raw)

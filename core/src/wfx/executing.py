@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from wfx import running, runtimes
 from wfx.engines import Engine
 from wfx.errors import IntegrityError, WfxError
+from wfx.hosts import EngineHost
 from wfx.planning import Plan
-from wfx.processes import EngineHost
 from wfx.rundirs import RunDirectory
 from wfx.running import RunRecord
 from wfx.runs import Register

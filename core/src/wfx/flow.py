@@ -25,6 +25,7 @@ from wfx.running import RunRecord
 from wfx.sandbox import Sandbox, needs_trust
 from wfx.session import Session
 from wfx.staging import Lock, StagedImage
+from wfx.treepaths import safe_name
 from wfx.values import JsonValue, Values
 from wfx.valuetypes import map_files
 
@@ -225,7 +226,7 @@ class _Work:
                 dict(definition.options),
             ]
         )
-        self.name = definition.name or closures.safe_name(_short_name(self.closure))
+        self.name = definition.name or safe_name(_short_name(self.closure))
         if claim:
             self.directory = self._claim_fresh()
         known = planning.known_description(self.closure, version, session)
@@ -237,12 +238,11 @@ class _Work:
 
     def _bare_engine(self) -> Engine:
         """Return an engine for the methods that start no process."""
-        bare = _Bare(settings_of(self.closure.engine, self.session), self.session.offline)
-        return self.closure.engine(bare)  # type: ignore[arg-type]
+        return bare_engine(self.closure.engine, self.session)
 
     def _ask_engine(self, scratch: Path) -> Description:
         from wfx import executing
-        from wfx.processes import EngineHost
+        from wfx.hosts import EngineHost
 
         closure = self.closure
         settings = settings_of(closure.engine, self.session)
@@ -283,6 +283,8 @@ class _Work:
         order = self.definition.containers
         if tuple(order) != (NONE,):
             self.images = imageneeds.find(self.description, self.closure, allow_local=self.options.allow_local)
+            if self.definition.crate is not None:
+                self.images = self.definition.crate.as_recorded(self.images)
         sifs = [name for name, source in self.images.items() if source.is_sif]
         runtime, without = runtimes.choose(self.description, order, self.closure.engine, self.session, sifs)
         if runtime == NONE:
@@ -402,6 +404,11 @@ class _Bare:
 
     settings: dict[str, JsonValue]
     offline: bool
+
+
+def bare_engine(engine: type[Engine], session: Session) -> Engine:
+    """Return an engine for the methods that start no process."""
+    return engine(_Bare(settings_of(engine, session), session.offline))  # type: ignore[arg-type]
 
 
 def settings_of(engine: type[Engine], session: Session) -> dict[str, JsonValue]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfx.closures import safe_name
 from wfx.errors import InputError, MachineError
 from wfx.fetching import Expected
 from wfx.planning import PlannedInput
 from wfx.references import Reference
+from wfx.treepaths import safe_name
 from wfx.values import JsonValue, Values
 
 # CWL v1.2 File.checksum is "sha1$…"; wfx writes sha256 in the same form and accepts what hashlib knows.

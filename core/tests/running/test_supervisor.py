@@ -37,7 +37,7 @@ note(); time.sleep(600)
 WFX = """
 import sys, time
 from pathlib import Path
-from wfx.processes import EngineHost
+from wfx.hosts import EngineHost
 from wfx.rundirs import RunDirectory
 from wfx.sandbox import Sandbox
 directory = RunDirectory.claim(Path(sys.argv[1]), request="r", name="n")

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 from wfx.engines import Description, EngineResult, StepEvent
+from wfx.hosts import EngineHost
 from wfx.inputfiles import Layout
 from wfx.inputs import Layer, assemble
 from wfx.planning import Plan, PlannedWorkflow
-from wfx.processes import EngineHost
 from wfx.references import Reference
 from wfx.sandbox import Sandbox
 from wfx.staging import Lock, StagedRun

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from wfx import closures
-from wfx.closures import Closure, Tree
+from wfx.closures import Closure
 from wfx.crates.contents import choose_action, language, main_workflow, run_actions
 from wfx.crates.exact import Exact, exact
 from wfx.crates.locating import Locator, remote
@@ -18,6 +18,7 @@ from wfx.crates.opening import crate_folder, find_crate, open_crate
 from wfx.crates.reading import NAMES, Crate, Entity, ids, kinds, normal, path_of, text
 from wfx.crates.rebuilding import Rebuilder
 from wfx.errors import DefinitionError, InputError, PluginError, PolicyError
+from wfx.origins import Tree
 from wfx.planning import PlannedImage
 from wfx.plugins import PUBLISHED
 from wfx.records import digest
@@ -26,6 +27,7 @@ from wfx.values import JsonValue, Values
 
 if TYPE_CHECKING:
     from wfx.engines import Description
+    from wfx.imageneeds import ImageSource
     from wfx.session import Session
 
 MOST = 20
@@ -60,6 +62,14 @@ class Held:
         """The images of the recorded run, by digest."""
         found = self.exact.plan.images if self.exact is not None else ()
         return tuple(i for i in found if i.pinned is not None and i.pinned.scheme in REGISTRIES)
+
+    def as_recorded(self, sources: Mapping[str, ImageSource]) -> dict[str, ImageSource]:
+        """Return the images with the digests of the recorded run in place of tags, which may mean another by now."""
+        pinned = {image.image: image.pinned for image in self.images}
+        return {
+            name: replace(source, reference=pinned[name]) if source.kind == "registry" and pinned.get(name) else source
+            for name, source in sources.items()
+        }
 
     @property
     def named(self) -> dict[str, Reference]:

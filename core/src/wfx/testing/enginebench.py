@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wfx.engines import Description, Engine, EngineResult, StepEvent
+from wfx.hosts import EngineHost
 from wfx.planning import Plan, PlannedWorkflow, now
-from wfx.processes import EngineHost
 from wfx.references import Reference
 from wfx.rundirs import RunDirectory
 from wfx.sandbox import Sandbox

@@ -36,8 +36,8 @@ import pytest
 
 from wfx.engines import Channel, Description, Engine
 from wfx.errors import DefinitionError, EngineError
+from wfx.hosts import EngineHost
 from wfx.planning import Plan, PlannedWorkflow
-from wfx.processes import EngineHost
 from wfx.records import decode, encode
 from wfx.references import Reference
 from wfx.running import ENDS
