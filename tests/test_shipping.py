@@ -187,9 +187,10 @@ def test_a_plugin_asks_for_this_core_and_for_no_later_one_that_may_break_it(memb
     assert not others & {plugin.name for plugin in PLUGINS}, "a plugin needs no other plugin"
 
 
-def test_the_standard_plugins_are_those_of_this_version() -> None:
+@pytest.mark.parametrize("extra", ["standard", "containers"])
+def test_the_plugins_of_an_extra_are_those_of_this_version(extra: str) -> None:
     known = {member.name for member in PLUGINS}
-    for text in CORE.project["optional-dependencies"]["standard"]:
+    for text in CORE.project["optional-dependencies"][extra]:
         name = re.match(r"[\w-]+", text)[0]
         assert name in known
         assert satisfies(CORE.version, text.removeprefix(name)) is True

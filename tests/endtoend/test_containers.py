@@ -174,6 +174,22 @@ def test_a_runtime_that_is_not_there_is_said_with_its_remedy(wfx, registries) ->
     assert image in line
 
 
+def test_the_doctor_says_of_each_runtime_what_it_lacks(wfx, podman_storage) -> None:
+    wfx.env |= {"DOCKER_HOST": "unix:///nowhere/docker.sock"} | podman_storage.environment
+    found = {f["subject"]: f for f in wfx("doctor", "--json").json["findings"]}
+    docker, podman = found["container-factory docker"], found["container-factory podman"]
+    assert docker["state"] == "note"
+    assert "/nowhere/docker.sock" in docker["text"]
+    assert docker["remedy"]
+    assert podman["state"] == "ok"
+    assert "podman 4" in podman["text"] or "podman 5" in podman["text"]
+    # Whoever has no plugin for one is told which it is.
+    wfx.env["WFX_PLUGINS"] = "wfx-podman,wfx-cwl,wfx-file,wfx-ro-crate"
+    found = {f["subject"]: f for f in wfx("doctor", "--json").json["findings"]}
+    assert "wfx-singularity" in found["container-factory singularity"]["remedy"]
+    assert "wfx-oci" in found["container images"]["remedy"]
+
+
 def test_a_wrong_digest_and_a_missing_image_are_told_apart(wfx, runtime: str) -> None:
     with Registry() as registry:
         made = tools_image()

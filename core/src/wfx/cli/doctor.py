@@ -17,6 +17,7 @@ from wfx.cli.plugins import finding_line
 from wfx.cli.shared import common, open_session, print_json
 from wfx.diagnosis import Finding
 from wfx.errors import WfxError
+from wfx.plugins import PUBLISHED
 from wfx.session import Session
 
 SPARE = 1_000_000_000
@@ -44,6 +45,7 @@ def look(session: Session) -> Iterator[Finding]:
         "wfx", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     )
     yield from _plugins(session)
+    yield from _without_plugin(session)
     yield from _sandbox()
     yield from _programs()
     yield from _folders(session)
@@ -61,6 +63,17 @@ def _plugins(session: Session) -> Iterator[Finding]:
     for finding in diagnosis.doctor(session.plugins, session.config.section):
         if finding.state != "ok" or finding.subject.startswith(("engine ", "container-factory ")):
             yield finding
+
+
+def _without_plugin(session: Session) -> Iterator[Finding]:
+    """Name what containers need and no plugin gives: their runtimes, and the fetcher of images."""
+    plugins = session.plugins
+    for key, package in PUBLISHED["container-factory"].items():
+        if key not in plugins.keys("container-factory"):
+            yield Finding(f"container-factory {key}", "note", "no plugin for it is installed", f"pip install {package}")
+    if plugins.keys("container-factory") and "docker" not in plugins.keys("fetcher"):
+        package = PUBLISHED["fetcher"]["docker"]
+        yield Finding("container images", "note", "no plugin fetches them", f"pip install {package}")
 
 
 def _sandbox() -> Iterator[Finding]:

@@ -45,7 +45,9 @@ class DockerFactory(ContainerFactory):
             with self._client(ASK_SECONDS) as (client, endpoint):
                 version, info = client.version(), client.info()
         except ContainerError as error:
-            return Availability(problem=error.what + (f": {error.why}" if error.why else ""), remedy=error.remedy or "")
+            place = f" at {error.where}" if error.where else ""
+            why = f": {error.why}" if error.why else ""
+            return Availability(problem=f"{error.what}{place}{why}", remedy=error.remedy or "")
         if not _program():
             return Availability(
                 problem="the docker command is not installed",
