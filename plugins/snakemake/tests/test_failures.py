@@ -92,6 +92,13 @@ def test_a_required_input_and_an_unknown_one_are_named(refused, workflow):
     assert "did you mean 'lines'?" in refused(3, folder, "-i", "linse=3")
 
 
+def test_a_workflow_without_a_default_target_says_so(refused, tmp_path):
+    folder = snakefile(tmp_path / "w", "include: 'a.smk'\n")
+    (folder / "a.smk").write_text("rule a:\n    output: 'x'\n    shell: 'touch {output}'\n")
+    line = refused(3, folder / "Snakefile")
+    assert "no default target" in line
+
+
 def test_an_unknown_target_is_named(refused, workflow):
     line = refused(3, f"{workflow('words')}#results/none.txt")
     assert "unknown target" in line

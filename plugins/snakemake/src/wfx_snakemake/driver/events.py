@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .channel import tell
-from .problems import Places
+from .problems import Places, address_of
 from .rules import named
 
 TAIL = 5
@@ -215,8 +215,7 @@ class Recorder:
         if not script:
             return []
         path = job.format_wildcards(str(script)) if "{" in str(script) else str(script)
-        base = getattr(job.rule.basedir, "get_path_or_uri", None)
-        folder = str(base(secret_free=True) if base else job.rule.basedir) if not path.startswith("/") else ""
+        folder = "" if path.startswith("/") else address_of(job.rule.basedir)
         full = os.path.normpath(os.path.join(folder, path))
         program = PROGRAMS.get(os.path.splitext(path)[1], "")
         return [*([program] if program else []), self.places.relative(full) if full.startswith("/") else path]

@@ -74,6 +74,17 @@ def place_of(error: BaseException, linemaps: dict[str, dict[int, int]], places: 
     return f"{places.clean(file)}:{line}"
 
 
+def address_of(source: Any) -> str:
+    """Return the path or address of one of Snakemake's source files, or of a text that stands for one."""
+    look = getattr(source, "get_path_or_uri", None)
+    if look is None:
+        return str(source)
+    try:
+        return str(look(secret_free=True))
+    except TypeError:  # Snakemake 8
+        return str(look())
+
+
 class Places:
     """Writes paths for others to read."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .problems import Broken, Places, broken
+from .problems import Broken, Places, address_of, broken
 
 INPUTS = "inputs"
 
@@ -140,10 +140,7 @@ def use_staged_sources(message: dict[str, Any], places: Places) -> None:
 
     def infer(path_or_uri: Any, basedir: Any = None) -> Any:
         found = original(path_or_uri, basedir)
-        try:
-            address = str(found.get_path_or_uri(secret_free=True))
-        except TypeError:
-            address = str(found.get_path_or_uri())
+        address = address_of(found)
         if address in staged:
             return cache.LocalSourceFile(staged[address])
         if address.startswith(("http:", "https:", "ftp:", "git+")):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .parameters import read
-from .problems import Places
+from .problems import Places, address_of
 
 RULE = re.compile(r"^[ \t]*(?:rule|checkpoint)[ \t]+(\w+)[ \t]*:", re.M)
 CONTAINER = re.compile(r"""^[ \t]+(?:container|singularity)[ \t]*:\s*["']([^"'{}\n]+)["']""", re.M)
@@ -180,11 +180,5 @@ def conda_path(env: Any) -> str:
     for attribute in ("file", "name", "dir"):
         value = getattr(env, attribute, None)
         if value is not None:
-            path = getattr(value, "get_path_or_uri", None)
-            if path is None:
-                return str(value)
-            try:
-                return str(path(secret_free=True))
-            except TypeError:
-                return str(path())
+            return address_of(value)
     return str(env)

@@ -36,6 +36,11 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
     ) as (_, loaded):  # fmt: skip
         logging.getLogger("snakemake.logging").addHandler(listener)
         workflow = load(loaded, places)
+        if not targets and not workflow.default_target:
+            raise Broken(
+                "document", "it has no default target", places.entry, "the rules of included documents are none",
+                f"name one: {places.entry}#RULE",
+            )  # fmt: skip
         watch(recorder)
         error = execute(loaded, targets, recorder, places)
         if error is None:
