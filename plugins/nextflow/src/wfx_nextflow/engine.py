@@ -96,7 +96,7 @@ class NextflowEngine(Engine):
         project = Project.read(self.host.tree, entry)
         patterns: dict[str, Any] = patterns_of(project, fragment)
         tools = {step.id: step.tool for step in description.steps}
-        installation = self._installation(f"={description.engine_version}" if description.engine_version else "")
+        installation = self._installation(f"!{description.engine_version}" if description.engine_version else "")
         channel = self._open(installation)
         channel.send({
             "do": "run", **self._start(installation), "entry": entry, "workflow": fragment, "params": plan.inputs,

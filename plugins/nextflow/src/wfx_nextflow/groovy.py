@@ -116,8 +116,11 @@ class _Scanner:
                 stack.append((OPENERS[char], position))
                 position += 1
             elif char in CLOSERS:
-                if not stack or stack[-1][0] != char:
+                if not stack:
                     raise Unbalanced(f"'{char}' closes nothing", self._line(position))
+                if stack[-1][0] != char:
+                    opened = stack[-1][1]
+                    raise Unbalanced(f"'{text[opened]}' is never closed", self._line(opened))
                 stack.pop()
                 position += 1
                 if until and not stack:

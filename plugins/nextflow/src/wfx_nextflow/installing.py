@@ -76,19 +76,29 @@ def choose(settings: Mapping[str, JsonValue], *, offline: bool, wanted: str = ""
         found = _of_program(candidate, asked_for=candidate == program) if candidate else None
         if found is not None and fits_or_note(found, wanted, problems):
             return found
+    must = wanted.strip().startswith("!")
     if program and not stated and problems:
-        raise EngineError("the Nextflow of the setting does not fit the pipeline", where=program, why=problems[0])
+        if must:
+            raise EngineError("the Nextflow of the setting does not fit the pipeline", where=program, why=problems[0])
+        logger.warning("%s", problems[0])
+        return _of_program(program, asked_for=True) or of_version(PINNED, offline=offline)
     from wfx_nextflow.versions import exact, fits
 
-    version = stated or (exact(wanted) if wanted and not fits(PINNED, wanted) else PINNED)
+    version = stated or PINNED
     if not fits(version, wanted):
         kept = [name for name in installed() if fits(name, wanted)]
-        if not kept:
+        if exact(wanted) and not stated:
+            version = exact(wanted)
+        elif kept and not stated:
+            version = kept[-1]
+        elif must:
             raise EngineError(
                 f"the pipeline wants Nextflow {wanted}, and there is {version}", why="; ".join(problems) or None,
                 remedy="name a version that fits with the setting engine.nextflow.nextflow.version",
             )  # fmt: skip
-        version = kept[-1]
+        else:
+            # Without `!` Nextflow itself warns, and goes on.
+            logger.warning("the pipeline wants Nextflow %s, and is run with %s", wanted, version)
     return of_version(version, offline=offline)
 
 

@@ -14,7 +14,7 @@ FROM = re.compile(r"\s*from\s*(?:\(\s*)?(?=['\"])")
 NAMED = re.compile(r"(\w+)(?:\s+as\s+(\w+))?")
 DSL = re.compile(r"\bnextflow\.(?:enable|preview)\.dsl\s*=\s*(\d)")
 OLD = re.compile(r"^\s*(?:set|file|val)\b.*\bfrom\b|^\s*(?:set|file|val)\b.*\binto\b", re.M)
-SECTION = re.compile(r"^[ \t]*(input|output|when|script|shell|exec|stub|topic)\s*:(?!:)", re.M)
+SECTION = re.compile(r"(?:^|(?<=[{;]))[ \t]*(input|output|when|script|shell|exec|stub|topic)\s*:(?!:)", re.M)
 CALL = re.compile(
     r"(?<![.\w])([A-Za-z_]\w*)\s*\(|\|\s*([A-Za-z_]\w*)\b(?!\s*[.(])|^[ \t]*([A-Za-z_]\w*)[ \t]*(?:\(|$)", re.M
 )
@@ -174,7 +174,7 @@ def _process(source: Source, match: re.Match[str]) -> tuple[Process, bool]:
 
 
 def _directives(source: Source, span: tuple[int, int], name: str) -> list[int]:
-    pattern = re.compile(rf"^[ \t]*{name}\b[ \t]*[({{]?\s*", re.M)
+    pattern = re.compile(rf"(?:^|(?<=[{{;]))[ \t]*{name}\b[ \t]*[({{]?\s*", re.M)
     return [match.end() for match in pattern.finditer(source.bare, *span)]
 
 

@@ -18,6 +18,7 @@ from .tasks import Recorder
 
 PAUSE = 0.05
 FIRST_ERROR = re.compile(r"^ERROR ~ ", re.M)
+CHECK = re.compile(r"^ -- Check script '(.+?)' at line: (\d+)", re.M)
 FAILED_TASK = re.compile(r"Error executing process > '(.+)'")
 END_OF_ERROR = re.compile(r"^(?: -- Check|Tip: |WARN: Killing)", re.M)
 
@@ -91,4 +92,6 @@ def _error(said: str, recorder: Recorder) -> str:
     # The step is named by its id, so that nobody takes one that was tried again with success for the reason.
     named = f"step '{recorder.ids[failed[1]]}': " if failed and failed[1] in recorder.ids else ""
     lines = [line.rstrip() for line in text[: end.start() if end else None].splitlines()]
+    if place := CHECK.search(text):
+        named = f"{recorder.clean(place[1])}:{place[2]}: "
     return named + recorder.clean("\n".join(line for line in lines if line.strip()))
