@@ -82,7 +82,8 @@ def _find(need: ImageNeed, closure: Closure, allow_local: bool) -> ImageSource:
     if kind == "docker" or (need.source == "reference" and not _names_file(text, kind)):
         return ImageSource(need.image, "registry", ImageName.parse(text).reference())
     reference = _resolve(text, need, closure)
-    if reference.on_this_machine and not closure.local and not allow_local:
+    # What is relative lies where the document does, be that a repository of this machine.
+    if not _is_relative(text) and reference.on_this_machine and not closure.local and not allow_local:
         raise PolicyError(
             f"a workflow from elsewhere names an image file of this machine: {need.image}", where=need.tool,
             remedy="look at it, and give --allow-local if it may use that image",
@@ -97,9 +98,13 @@ def _names_file(text: str, scheme: str) -> bool:
     return text.lower().startswith(("/", "./", "../", "~", "file:")) or text.lower().endswith((*SIFS, *ARCHIVES))
 
 
+def _is_relative(text: str) -> bool:
+    return not SCHEME.match(text) and not text.startswith(("/", "~"))
+
+
 def _resolve(text: str, need: ImageNeed, closure: Closure) -> Reference:
     """Resolve a path against the document of the tool that names it, wherever that came from."""
-    if SCHEME.match(text) or text.startswith(("/", "~")):
+    if not _is_relative(text):
         return Reference.parse(text)
     document = need.tool.partition("#")[0]
     origin = next((item.origin for item in closure.documents if item.path == document), None)

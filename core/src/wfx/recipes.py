@@ -31,6 +31,7 @@ COPY_FROM = re.compile(r"^(\s*(?:COPY|ADD)\s.*?--from=)(\S+)", re.I)
 ARGUMENT = re.compile(r"^\s*ARG\s+([A-Za-z_][A-Za-z0-9_]*)(?:=(\S*))?", re.I)
 VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 ADD_URL = re.compile(r"^\s*ADD\s.*\b(?:https?|ftp)://|^\s*ADD\s.*\bgit@", re.I)
+RUN_WITH_RIGHTS = re.compile(r"^\s*RUN\s+(?:--\S+\s+)*--(?:network|security|device)\b", re.I)
 COPY_FILES = re.compile(r"^\s*(?:COPY|ADD)\s", re.I)
 
 
@@ -87,6 +88,11 @@ def check(source: ImageSource, *, network: bool) -> None:
             raise ContainerError(
                 "the Dockerfile fetches something while it is built", where=f"{source.image}, line {number}",
                 why=line.strip()[:120], remedy="fetch it as an input, or set container.network",
+            )  # fmt: skip
+        if RUN_WITH_RIGHTS.match(line):
+            raise ContainerError(
+                "the Dockerfile asks for more than a build gets", where=f"{source.image}, line {number}",
+                why=line.strip()[:120], remedy="take --network, --security and --device out of it",
             )  # fmt: skip
         if COPY_FILES.match(line) and not COPY_FROM.match(line) and not ADD_URL.match(line):
             raise ContainerError(

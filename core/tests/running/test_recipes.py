@@ -36,6 +36,8 @@ def test_the_bases_are_replaced_and_nothing_else() -> None:
     [
         ("FROM a\nADD https://example.org/x /x\n", "line 2"),
         ("FROM a\nCOPY x /x\n", "copies files"),
+        ("FROM a\nADD $WHERE /x\n", "copies files"),
+        ("FROM a\nRUN --mount=type=tmpfs,target=/t --network=host true\n", "more than a build gets"),
         ("RUN true\n", "no base image"),
     ],
 )
