@@ -261,3 +261,66 @@ def test_compare_says_identical_equivalent_and_different(wfx, ours: Path) -> Non
     assert "equivalent  unordered" in unordered.out
     assert "there is no output 'x'" in wfx.refused(2, "compare", ours, "second", "--as", "x=text")
     assert "no run" in wfx.refused(2, "compare", ours, "nothing")
+
+
+def test_rerun_reproduces_our_crate_from_every_form_on_an_empty_store(wfx, ours: Path, server: FaultServer) -> None:
+    places: dict[str, Path | str] = {"run": ours, **forms(ours, wfx.folder)}
+    places["web"] = server.add("/first.crate.zip", (wfx.folder / "a.zip").read_bytes())
+    for number, (name, place) in enumerate(places.items()):
+        wfx.env["WFX_HOME"] = str(wfx.folder / f"home{number}")
+        done = wfx("rerun", place, "-o", f"again {name}", "-q")
+        assert (done.code, done.out) == (0, "reproduced, 1 of 1 outputs identical\n"), (name, done.err)
+
+
+def test_the_new_crate_records_the_comparison_and_names_the_original(wfx, ours: Path) -> None:
+    done = wfx("rerun", ours, "--json")
+    assert done.code == 0, done.err
+    assert done.json["comparison"]["summary"] == "reproduced, 1 of 1 outputs identical"
+    crate = wfx.folder / "wfx-runs/count-again"
+    assert Path(done.json["directory"]) == crate
+    entities = {e["@id"]: e for e in json.loads((crate / "ro-crate-metadata.json").read_text())["@graph"]}
+    original = json.loads((ours / "ro-crate-metadata.json").read_text())["@graph"]
+    identifier = next(e["identifier"] for e in original if e["@id"] == "./")
+    action = entities["#comparison"]
+    assert action["@type"] == "AssessAction"
+    assert action["description"] == "reproduced, 1 of 1 outputs identical"
+    assert {"@id": identifier} in action["object"]
+    assert action["result"] == {"@id": "comparison.json"}
+    assert entities["./"]["isBasedOn"] == {"@id": identifier}
+    assert str(wfx.folder) not in (crate / "comparison.json").read_text()
+    assert wfx("check", crate).code == 0
+    assert wfx("rerun", crate, "-q").out == "reproduced, 1 of 1 outputs identical\n"
+    assert (wfx.folder / "wfx-runs/count-again-2").is_dir()
+
+
+def test_what_is_not_reproduced_is_said_with_exit_code_10(wfx) -> None:
+    tool = TOOL.replace("baseCommand: [cat]", "baseCommand: [sh, -c, 'cat /proc/sys/kernel/random/uuid']")
+    tool = tool.replace("{position: 1}", "{position: 9}")
+    wfx.write("w.cwl", tool)
+    wfx.write("t.txt", "x\n")
+    assert wfx("run", "w.cwl", "-i", "text=@t.txt", "-o", "first").code == 0
+    done = wfx("rerun", "first")
+    assert done.code == 10, done.err
+    assert "copy: copy.txt  different  text  1 of 1 differ; first at line 1" in done.out
+    assert "not reproduced, of 1 outputs 1 different" in done.out
+
+
+def test_another_version_of_the_engine_has_to_be_allowed(wfx, ours: Path) -> None:
+    bare = forms(ours, wfx.folder)["folder"]
+    plan = json.loads((bare / "plan.json").read_text())
+    plan["description"]["engine_version"] = "1.0"
+    (bare / "plan.json").write_text(json.dumps(plan))
+    line = wfx.refused(6, "rerun", bare)
+    assert "made with cwltool 1.0, and" in line
+    assert "--engine-version current" in line
+    done = wfx("rerun", bare, "--engine-version", "current")
+    assert done.code == 0, done.err
+    assert "engine version: cwltool 1.0 →" in done.out
+
+
+def test_rerun_writes_over_nothing(wfx, ours: Path) -> None:
+    before = (ours / "outputs/counts.txt").read_text()
+    assert "something already" in wfx.refused(2, "rerun", ours, "-o", ours)
+    assert "something already" in wfx.refused(2, "rerun", pack(ours, wfx.folder / "a.zip"), "-o", ours)
+    assert (ours / "outputs/counts.txt").read_text() == before
+    assert "records no run" in wfx.refused(3, "rerun", foreign(wfx.folder / "c"))

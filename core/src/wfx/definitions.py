@@ -238,8 +238,24 @@ def from_command_line(
         definition = dataclasses.replace(
             definition, inputs_file=read_inputs_file(Reference.parse(inputs_file), session)
         )
+    definition = on_this_machine(definition, session, containers=containers, cores=cores, memory=memory)
+    return dataclasses.replace(
+        definition,
+        input_options=tuple(InputOption.parse(option) for option in inputs),
+        name=name or definition.name,
+        engine=engine or definition.engine,
+    )
+
+
+def on_this_machine(
+    definition: Definition, session: Session, *, containers: str | None = None, cores: int | None = None,
+    memory: str | None = None,
+) -> Definition:  # fmt: skip
+    """Return a definition with what it is to run on: runtimes, cores and memory, as texts of the command line.
+
+    Nearest to the user counts most: the command line, then the definition, then the configuration.
+    """
     options = dict(definition.options)
-    # Nearest to the user counts most: the command line, then the definition, then the configuration.
     if number := cores or options.get("cores") or session.config.get_int("run.cores"):
         options["cores"] = str(number)
     if memory:
@@ -254,12 +270,7 @@ def from_command_line(
                 [part.strip() for part in containers.split(",") if part.strip()], session, lambda index: "--containers"
             )
     return dataclasses.replace(
-        definition,
-        input_options=tuple(InputOption.parse(option) for option in inputs),
-        name=name or definition.name,
-        engine=engine or definition.engine,
-        containers=runtimes or tuple(session.config.get_list("containers")),
-        options=options,
+        definition, containers=runtimes or tuple(session.config.get_list("containers")), options=options
     )
 
 

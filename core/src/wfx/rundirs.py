@@ -33,10 +33,11 @@ STATE = ".wfx"
 Status = Literal["created", "planned", "staged", "running", "completed", "failed", "interrupted"]
 
 FOLDERS = ("workflow", "inputs", "outputs", "logs")
+COMPARISON = "comparison.json"
 # What wfx and its exporters write into the top of a run directory; anything else there is somebody else's.
 OWN_NAMES = frozenset({
     STATE, *FOLDERS, "plan.json", "lock.json", "inputs.json", "ro-crate-metadata.json", "ro-crate-preview.html",
-    "ro-crate-preview_files",
+    "ro-crate-preview_files", COMPARISON,
 })  # fmt: skip
 OWN_PREFIXES = ("inputs-as-given.", ".wfx-")
 
@@ -267,6 +268,7 @@ class RunDirectory:
                 self.clear(folder)
             for kind in ("journal.jsonl", "record.json", "plan.json", "lock.json"):
                 (self.state_folder / kind).unlink(missing_ok=True)
+            (self.path / COMPARISON).unlink(missing_ok=True)
         self.journal.append({"event": "created", "name": self.state.name, "request": self.state.request})
 
     def has(self, kind: str) -> bool:

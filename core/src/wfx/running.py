@@ -52,6 +52,23 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedWith:
+    """What came of holding a run against the one that it repeats."""
+
+    original: str
+    """Address or identifier of the original crate; empty where it has neither."""
+    name: str
+    identifier: str
+    """Of the original crate: `urn:uuid:…`."""
+    reproduced: bool
+    summary: str
+    """`reproduced, 7 of 7 outputs identical`."""
+    file: str
+    """The comparison in full, relative to the run directory."""
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """What happened, in full: all that an exporter needs. Every path is relative to the run directory."""
 
@@ -81,6 +98,8 @@ class RunRecord:
     """Operating system, architecture, Python; no host name."""
     inputs_file: str = ""
     """The inputs file as the user wrote it, relative to the run directory, without paths of this machine."""
+    comparison: ComparedWith | None = None
+    """Of a run that repeats another."""
     schema: int = SCHEMA
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,22 +14,43 @@ from wfx.errors import NotReproduced, UsageError
 if TYPE_CHECKING:
     from wfx.comparing.judging import Comparison
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def comparison_options(function: F) -> F:
+    """Add the options that say what counts as the same, and where the report goes."""
+    for decorator in reversed([
+        click.option(
+            "--as", "comparators", multiple=True, metavar="[OUTPUT=]NAME",
+            help="Compare an output, or all, by this: vcf, sam, json, html, png, text, unordered, gzip or bytes.",
+        ),
+        click.option(
+            "--tolerance", type=click.FloatRange(0), default=1e-6, show_default=True, metavar="NUMBER",
+            help="Relative difference of numbers.",
+        ),
+        click.option("--html", type=click.Path(path_type=Path), help="Write the comparison as a page to this file too."),
+    ]):  # fmt: skip
+        function = decorator(function)
+    return function
+
+
+def read_comparators(texts: tuple[str, ...]) -> dict[str, str]:
+    """Read the options `--as`: output → comparator, for all under the empty name. Raises UsageError."""
+    from wfx.comparing.comparators import named
+
+    by: dict[str, str] = {}
+    for text in texts:
+        output, mark, name = text.rpartition("=")
+        named(name)
+        by[output if mark else ""] = name
+    return by
+
 
 @click.command()
 @click.argument("first")
 @click.argument("second")
-@click.option(
-    "--as",
-    "comparators",
-    multiple=True,
-    metavar="[OUTPUT=]NAME",
-    help="Compare an output, or all, by this comparator: vcf, sam, json, html, png, text, unordered, gzip, bytes.",
-)
-@click.option(
-    "--tolerance", type=click.FloatRange(0), default=1e-6, show_default=True, help="Relative difference of numbers."
-)
+@comparison_options
 @click.option("--action", default="", help="Of a crate with several runs, the one to compare (in both crates).")
-@click.option("--html", type=click.Path(path_type=Path), help="Write a report to this file too.")
 @offline_option
 @common
 def compare(
@@ -41,15 +62,11 @@ def compare(
     Each output is identical (the same bytes), equivalent (the same by a comparator that suits the type of file), or
     different. The exit code is 0 where all are the same, 10 where not.
     """
-    from wfx.comparing.comparators import Settings, named
+    from wfx.comparing.comparators import Settings
     from wfx.comparing.judging import judge
     from wfx.comparing.sides import open_side
 
-    by: dict[str, str] = {}
-    for text in comparators:
-        output, mark, name = text.rpartition("=")
-        named(name)
-        by[output if mark else ""] = name
+    by = read_comparators(comparators)
     with open_session(offline=offline, level=level) as (session, _):
         sides = [open_side(argument, session, action) for argument in (first, second)]
         unknown = [name for name in by if name and name not in {**sides[0].outputs, **sides[1].outputs}]
@@ -70,16 +87,19 @@ def report(found: Comparison, *, as_json: bool, level: int, html: Path | None = 
 
         html.write_text(page(found), "utf-8", errors="replace")
     if as_json:
-        print_json({"reproduced": found.reproduced, "summary": found.summary(), **_fields(found)})
+        print_json(report_fields(found))
         return
     for line in comparison_lines(found, level):
-        click.echo(line)
+        if level > -2:
+            click.echo(line)
 
 
-def _fields(found: Comparison) -> dict[str, object]:
+def report_fields(found: Comparison) -> dict[str, object]:
+    """Return what `--json` prints of a comparison."""
     import dataclasses
 
-    return {f.name: getattr(found, f.name) for f in dataclasses.fields(found) if f.name != "reproduced"}
+    fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    return {"reproduced": found.reproduced, "summary": found.summary(), **fields}
 
 
 def comparison_lines(found: Comparison, level: int = 0) -> Iterator[str]:

@@ -21,6 +21,7 @@ COMMANDS = {
     "stage": ("wfx.cli.run", "stage", "Bring everything a run needs into its directory."),
     "execute": ("wfx.cli.run", "execute", "Run what has been staged, without the network."),
     "inputs": ("wfx.cli.inputs", "inputs", "Print a template of the inputs that a workflow takes."),
+    "rerun": ("wfx.cli.rerun", "rerun", "Run again what a crate records, and compare."),
     "compare": ("wfx.cli.compare", "compare", "Say whether two runs came to the same."),
     "inspect": ("wfx.cli.inspect", "inspect", "Say what a crate or a workflow holds."),
     "runs": ("wfx.cli.runs", "runs", "List, show and remove runs, and read their logs."),

@@ -123,7 +123,7 @@ def with_paths(value: JsonValue, directory: Path) -> Any:
 
 def outcome_lines(outcome: Outcome) -> Iterator[str]:
     """Yield what became of a run, for people."""
-    directory = _shown(outcome.directory)
+    directory = path_text(outcome.directory)
     record = outcome.record
     if record is None:
         yield f"staged in {directory}: {len(outcome.lock.items)} inputs, identity {outcome.lock.identity[:12]}"
@@ -145,14 +145,20 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
     yield f"{record.status} in {show_time(_seconds(record.started, record.ended))}" + (f" ({steps})" if steps else "")
     yield f"crate:  {directory}  (open {os.path.join(directory, 'ro-crate-preview.html')})"
     yield f"check:  wfx check {_quoted(directory)}"
-    yield f"again:  wfx execute {_quoted(directory)} --force"
+    # Of a run that came to nothing there is nothing to compare with: it is tried again where it lies.
+    again = (
+        f"wfx rerun {_quoted(directory)}"
+        if record.status == "completed"
+        else f"wfx execute {_quoted(directory)} --force"
+    )
+    yield f"again:  {again}"
 
 
 def failure_line(outcome: Outcome) -> str:
     """Return the one line that says why a workflow failed, and where to read more."""
     record = outcome.record
     assert record is not None
-    directory = _shown(outcome.directory)
+    directory = path_text(outcome.directory)
     failures = [event for event in record.events if event.state == "failed"]
     # One that was tried again with success is not why: the engine names those that are.
     failed = next((event for event in failures if f"'{event.id}'" in record.error), next(iter(failures), None))
@@ -170,7 +176,8 @@ def _seconds(started: str, ended: str) -> float:
     return (datetime.datetime.fromisoformat(ended) - datetime.datetime.fromisoformat(started)).total_seconds()
 
 
-def _shown(path: Path) -> str:
+def path_text(path: Path) -> str:
+    """Return a path as people write it: from where they are, where it lies below."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError):
@@ -179,7 +186,7 @@ def _shown(path: Path) -> str:
 
 def reference_text(reference: Reference) -> str:
     """Return a reference as people wrote it: a local one as a path."""
-    return _shown(reference.path) if reference.is_local and not reference.fragment else str(reference)
+    return path_text(reference.path) if reference.is_local and not reference.fragment else str(reference)
 
 
 def _quoted(text: str) -> str:

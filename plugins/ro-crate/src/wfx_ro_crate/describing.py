@@ -71,6 +71,7 @@ class _Description:
         people.publication(record, graph)
         people.contacts(record, graph)
         self._own_files()
+        self._comparison(run)
         return graph.json_ld()
 
     def _profiles(self) -> None:
@@ -226,6 +227,29 @@ class _Description:
         graph.add(
             PREVIEW, "CreativeWork", name="The crate for people to read", encodingFormat="text/html", about=ref(ROOT)
         )
+
+    def _comparison(self, run: str) -> None:
+        """Enter what came of holding the run against the one that it repeats: an assessment with its report."""
+        found, graph = self.record.comparison, self.graph
+        if found is None:
+            return
+        original = graph.add(
+            found.original or local_id("original"), "CreativeWork", name=found.name or "The original run",
+            identifier=found.identifier or None, conformsTo=ref("https://w3id.org/ro/crate"),
+        )  # fmt: skip
+        action = local_id("comparison")
+        graph.add(
+            action, "AssessAction", name="Comparison with the original run", description=found.summary,
+            endTime=moment(found.time), actionStatus=COMPLETED, instrument=ref(people.wfx(self.record, graph)),
+        )  # fmt: skip
+        if self.agent:
+            graph.set(action, "agent", ref(self.agent))
+        graph.link(action, "object", run, original)
+        report = self.files.path(found.file, description="The comparison of each output, and what else differs.")
+        if report:
+            graph.link(action, "result", report)
+        graph.link(ROOT, "mentions", action)
+        graph.link(ROOT, "isBasedOn", original)
 
 
 def complete(events: tuple[StepEvent, ...], record: RunRecord) -> list[StepEvent]:

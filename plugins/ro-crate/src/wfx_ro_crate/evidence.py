@@ -120,12 +120,13 @@ def software(view: View) -> Markup:
 
 def again(view: View) -> Markup:
     """Show how to run it again."""
-    record, workflow = view.record, view.record.plan.workflow
-    fragment = f"#{workflow.fragment}" if workflow.fragment else ""
-    command = shlex.join(["wfx", "run", f"workflow/{workflow.entry}{fragment}", "inputs.json", "-o", "../again"])
+    record = view.record
+    command = shlex.join(["wfx", "rerun", ".", "-o", "../again"])
     parts: list[Content] = [
         tag("h2", "Run it again"),
-        tag("p", "In this folder, with wfx; what it needs is here:"),
+        tag(
+            "p", "In this folder, with wfx; what it needs is here, and what comes of it is compared with what is here:"
+        ),
         tag("pre", view.clean(command)),
     ]
     if record.command:
