@@ -84,7 +84,8 @@ def _loaded(
                 break
             invented = more
         else:
-            if first is not None:
+            if first is not None and missing:
+                # What a schema asks for shows in the inputs; a key that only a rule asks for may be one of many.
                 warnings = [f"it does not load without its inputs: {told(first)}", *warnings]
             return rules, outputs, missing, warnings
     assert first is not None
