@@ -122,7 +122,7 @@ def test_a_conda_environment_is_refused_with_the_reason(refused, wfx, tmp_path):
     assert "'a' asks for the conda environment env.yaml" in line
     assert 'conda = "path"' in line
     with (wfx.home / "config/config.toml").open("a") as file:
-        file.write('[engine."snakemake.snakemake"]\nconda = "path"\n')
+        file.write('[engine.snakemake.snakemake]\nconda = "path"\n')
     wfx("run", folder, "-o", "run")
 
 
@@ -142,7 +142,7 @@ def test_an_output_that_is_not_made_is_the_rules_failure(wfx, record, tmp_path):
 def test_an_engine_that_is_missing_is_named(refused, wfx, workflow, tmp_path):
     with (wfx.home / "config/config.toml").open("a") as file:
         file.write(
-            f'[engine."snakemake.snakemake"]\npython = "{shutil.which("python3", path="/usr/bin") or "python3"}"\n'
+            f'[engine.snakemake.snakemake]\npython = "{shutil.which("python3", path="/usr/bin") or "python3"}"\n'
         )
     line = refused(6, workflow("words"))
     assert "Snakemake is not installed there" in line
