@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 CONFIG_SECONDS = 300
+BLIND = "-XX:-UseContainerSupport"
 COMPILE = re.compile(r"cause:\s*(?P<cause>.*?)\s*@ line (?P<line>\d+), column (?P<column>\d+)", re.S)
 
 
@@ -29,9 +30,16 @@ class Nextflow:
 
     def __init__(self, message: dict[str, Any], arguments: list[str], cwd: Path, stdout: Any, stderr: Any) -> None:
         environment = os.environ | environment_of(message)
+        command = list(message["command"])
+        if message.get("containers"):
+            # With containers inside the sandbox the control groups are of its outside, and Java stumbles over that.
+            if "-cp" in command:
+                command.insert(1, BLIND)
+            else:
+                environment["NXF_OPTS"] = BLIND
         try:
             self.process = subprocess.Popen(
-                [*message["command"], *arguments], cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=stdout,
+                [*command, *arguments], cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=stdout,
                 stderr=stderr, process_group=0,
             )  # fmt: skip
         except OSError as error:

@@ -47,7 +47,11 @@ def configuration_text(message: dict[str, Any], trace: Path, outputs: Path) -> s
     used = runtime_of(containers)
     lines += [f"{name}.enabled = {'true' if name == used else 'false'}" for name in RUNTIMES]
     if used:
-        lines.append(f"{used}.runOptions = {quoted(RUN_OPTIONS[used])}")
+        options = RUN_OPTIONS[used]
+        if used == "docker" and os.getuid():
+            # Else the files of a daemon's containers are root's.
+            options += f" -u {os.getuid()}:{os.getgid()}"
+        lines.append(f"{used}.runOptions = {quoted(options)}")
         lines.append(f"{used}.registry = ''")
         if used in ("singularity", "apptainer"):
             lines.append(f"{used}.autoMounts = true")

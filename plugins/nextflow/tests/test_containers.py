@@ -1,0 +1,95 @@
+"""Processes in containers of each runtime, from an image that was fetched, without a network and without pulling."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wfx.records import decode
+from wfx.running import RunRecord
+from wfx.testing.crates import PERSONAL, validate
+from wfx.testing.images import machine_platform, make_image
+from wfx.testing.registries import DockerRegistry
+
+pytestmark = pytest.mark.real
+pytest_plugins = ["wfx.testing.runtimes"]
+
+# What a task's wrapper calls; `ps` and `awk` are for its trace.
+PROGRAMS = "bash ps grep sed mawk cat ls ln mkdir rm mv cp sort date tail head tee touch sleep cut tr uniq env id stat printf chmod dirname basename readlink mktemp mkfifo wc hostname"
+
+MAIN = """
+process SORT {
+    container '%s'
+    publishDir params.outdir, mode: 'copy'
+    input: path text
+    output: path 'sorted.txt'
+    script:
+    \"\"\"
+    (cat $text /inside; tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ') | sort > sorted.txt
+    \"\"\"
+}
+params.outdir = 'results'
+workflow { SORT(Channel.fromPath(params.text)) }
+"""
+
+
+def files_of_the_machine() -> dict[str, Any]:
+    """Bash and its company with their libraries: an image that Nextflow's wrapper runs in."""
+    files: dict[str, Any] = {
+        "bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin": "usr/sbin", "tmp/": "1777", "var/tmp/": "1777",
+        "proc/": "", "sys/": "", "dev/": "", "root/": "", "usr/sbin/": "", "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
+        "etc/group": b"root:x:0:\n", "inside": b"inside\n", "usr/bin/sh": "bash", "usr/bin/awk": "mawk",
+    }  # fmt: skip
+    for name in PROGRAMS.split():
+        program = shutil.which(name, path="/usr/bin:/bin")
+        if program is None:
+            continue
+        real = Path(program).resolve()
+        files[f"usr/bin/{name}"] = real
+        told = subprocess.run(["ldd", real], capture_output=True, text=True).stdout
+        for library in re.findall(r"(/\S+) \(0x", told):
+            place = library if library.startswith("/usr/") else f"/usr{library}"
+            files[place.lstrip("/")] = Path(library).resolve()
+    return files
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("registry")
+    layout = make_image([files_of_the_machine()], platform=machine_platform()).write_layout(folder / "layout")
+    with DockerRegistry(folder / "data") as registry:
+        registry.push(layout, "wfx/bash:1")
+        yield f"{registry.host}/wfx/bash:1"
+
+
+@pytest.fixture(params=["docker", "podman", "singularity"])
+def runtime(request: pytest.FixtureRequest, wfx: Any) -> str:
+    if request.param == "singularity":
+        request.getfixturevalue("singularity_program")
+    else:
+        name = "docker_daemon" if request.param == "docker" else "podman_storage"
+        wfx.environment |= request.getfixturevalue(name).environment
+    return str(request.param)
+
+
+def test_a_process_runs_in_its_image(runtime: str, wfx: Any, image: str, tmp_path: Path) -> None:
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow/main.nf").write_text(MAIN % image)
+    (tmp_path / "text.txt").write_text("b\na\n")
+    done = wfx("run", "flow", "-i", "text=text.txt", "--containers", runtime, "-o", "out", check=None, timeout=200)
+    assert done.exit_code == 0, f"{done}\n" + "\n".join(p.read_text() for p in (tmp_path / "out/logs").rglob("*.log"))
+    assert (tmp_path / "out/outputs/sorted.txt").read_text() == "a\nb\ninside\nlo\n"
+    record = decode(RunRecord, json.loads((tmp_path / "out/.wfx/record.json").read_bytes()))
+    [event] = record.events
+    assert (event.image, event.image_digest) == (image, record.lock.images[0].digest)
+    assert record.plan.containers == (runtime,)
+    assert [f for f in validate(tmp_path / "out", level="RECOMMENDED") if f.code not in PERSONAL] == []
+    # Again from the store, with the registry out of reach.
+    wfx("run", "flow", "-i", "text=text.txt", "--containers", runtime, "-o", "again", "--offline", timeout=200)
+    assert (tmp_path / "again/outputs/sorted.txt").read_text() == "a\nb\ninside\nlo\n"
