@@ -92,8 +92,8 @@ class Held:
         self._need_engine(crate, main, engine)
         tree = None
         folder = self.locator.folder if self.within is None else crate_folder(crate, self.session)
-        if self.workflow.fragment.startswith("path=") and folder is not None:
-            base = Reference(self.workflow.uri.partition("#")[0])
+        base = Reference(self.workflow.uri.partition("#")[0])
+        if folder is not None and (base == self.where or self.within is not None):
             tree = Tree(folder, path_of(main["@id"]) or "", base, tuple(self._no_workflow(crate)))
         return closures.collect(
             self.workflow, self.session, engine=engine, scratch=scratch, allow_local=allow_local, tree=tree,

@@ -14,6 +14,7 @@ from wfx.references import SCHEME, Reference
 CHECKSUMS = {"sha256": 64, "sha512": 128, "sha1": 40, "md5": 32}
 # Where a file may be had from that is not in the crate, the best first.
 ORIGINS = ("contentUrl", "downloadUrl", "url", "distribution", "isBasedOn", "sameAs")
+PAGES = ("url", "isBasedOn", "sameAs")
 HEX = re.compile(r"[0-9a-fA-F]+")
 
 
@@ -76,7 +77,7 @@ class Locator:
                 target = self.crate.get(item)
                 if name == "distribution" and target is not None:
                     found += self._origins(target)
-                elif SCHEME.match(item) and (reference := remote(item)) is not None and _is_data(item, name):
+                elif SCHEME.match(item) and (reference := remote(item)) is not None and _is_data(entity, item, name):
                     found.append(reference)
         return found
 
@@ -91,9 +92,10 @@ def remote(uri: str) -> Reference | None:
     return reference
 
 
-def _is_data(uri: str, name: str) -> bool:
-    # `url` and `isBasedOn` are pages for people as often as data; a page has no name with a suffix.
-    return name not in ("url", "isBasedOn", "sameAs") or "." in Reference(uri).name
+def _is_data(entity: Entity, uri: str, name: str) -> bool:
+    """Say whether an address is that of the bytes; `url` and its like are pages for people as often as data."""
+    suffix = Path(path_of(entity["@id"]) or "").suffix
+    return name not in PAGES or (bool(suffix) and Reference(uri).name.endswith(suffix))
 
 
 def link_out_of(folder: Path) -> str:
