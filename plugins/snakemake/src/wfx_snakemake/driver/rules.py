@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,7 +166,9 @@ def software_of(rule: Any, places: Places) -> list[dict[str, Any]]:
     if env is None:
         return []
     path = conda_path(env)
-    software = [{"name": CONDA, "specs": [places.clean(path)]}]
+    if path.endswith((".yaml", ".yml")):
+        path = os.path.normpath(os.path.join(address_of(rule.basedir), path))
+    software: list[dict[str, Any]] = [{"name": CONDA, "specs": [places.clean(path)]}]
     content = read(Path(path)) if path.startswith("/") else None
     for line in content.get("dependencies", []) if isinstance(content, dict) else []:
         if isinstance(line, str):
