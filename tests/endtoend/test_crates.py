@@ -324,3 +324,50 @@ def test_rerun_writes_over_nothing(wfx, ours: Path) -> None:
     assert "something already" in wfx.refused(2, "rerun", pack(ours, wfx.folder / "a.zip"), "-o", ours)
     assert (ours / "outputs/counts.txt").read_text() == before
     assert "records no run" in wfx.refused(3, "rerun", foreign(wfx.folder / "c"))
+
+
+@pytest.mark.parametrize("said", [
+    "/etc/passwd", "file:///etc/passwd", "../secret", '{"class": "File", "path": "/etc/passwd"}',
+    '{"class": "File", "location": "file:/etc/passwd"}',
+])  # fmt: skip
+def test_a_value_that_is_a_path_means_no_file_of_this_machine(wfx, said: str) -> None:
+    wfx.write("secret", "secret\n")
+    value = {"@id": "#v", "@type": "PropertyValue", "value": said, "exampleOfWork": {"@id": "#text"}}
+    crate = foreign(wfx.folder / "c", action("#v"), value)
+    wfx.refused(8, "run", crate, "-o", "out")
+
+
+@pytest.mark.parametrize("value", [
+    {"class": "File", "location": "file:///etc/passwd"}, {"class": "File", "path": "/etc/passwd"},
+    {"class": "File", "location": "../../etc/passwd"}, {"class": "File", "location": "/etc/passwd"},
+    {"class": "Directory", "listing": [{"class": "File", "path": "/etc/passwd"}], "basename": "d"},
+])  # fmt: skip
+def test_a_forged_plan_reads_no_file_of_this_machine(wfx, ours: Path, value: dict[str, Any]) -> None:
+    bare = forms(ours, wfx.folder)["folder"]
+    plan = json.loads((bare / "plan.json").read_text())
+    plan["inputs"]["words"] = value
+    (bare / "plan.json").write_text(json.dumps(plan))
+    line = wfx.refused(8, "run", bare, "-o", "out")
+    assert "leads out of the crate" in line
+
+
+@pytest.mark.parametrize("location", ["/etc/passwd", "file:///etc/passwd", "../../secret"])
+def test_a_forged_plan_hides_no_document_that_names_one(wfx, ours: Path, location: str) -> None:
+    bare = forms(ours, wfx.folder)["folder"]
+    tool = wfx.tool.replace(
+        "words: {type: File,", f"words: {{type: File, default: {{class: File, location: '{location}'}},"
+    )
+    (bare / "workflow/sort.cwl").write_text(tool)
+    plan = json.loads((bare / "plan.json").read_text())
+    for document in plan["workflow"]["documents"]:
+        if document["path"] == "sort.cwl":
+            document["sha256"], document["size"] = hashlib.sha256(tool.encode()).hexdigest(), len(tool)
+    (bare / "plan.json").write_text(json.dumps(plan))
+    assert "names a file of this machine" in wfx.refused(8, "run", bare, "-o", "out")
+    plan["workflow"]["aliases"] = {"https://example.org/x": "../../../etc/passwd"}
+    (bare / "workflow/sort.cwl").write_text(wfx.tool)
+    for document in plan["workflow"]["documents"]:
+        if document["path"] == "sort.cwl":
+            document["sha256"], document["size"] = hashlib.sha256(wfx.tool.encode()).hexdigest(), len(wfx.tool)
+    (bare / "plan.json").write_text(json.dumps(plan))
+    assert "a place outside of the workflow" in wfx.refused(8, "run", bare, "-o", "out")

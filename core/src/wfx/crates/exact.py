@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import posixpath
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,12 +13,12 @@ from urllib.parse import quote
 from wfx.closures import Closure
 from wfx.crates.locating import Locator, link_out_of, remote
 from wfx.crates.reading import Crate
-from wfx.engines import Recognition
-from wfx.errors import DefinitionError, IntegrityError, WfxError
+from wfx.engines import Engine, Recognition
+from wfx.errors import DefinitionError, IntegrityError, PolicyError, WfxError
 from wfx.fetching import Expected, Source
 from wfx.planning import Plan
 from wfx.records import decode
-from wfx.references import Reference
+from wfx.references import SCHEME, Reference
 from wfx.rundirs import STATE, load_record, read_state
 from wfx.staging import Lock, Locked
 from wfx.values import JsonValue, Values
@@ -43,11 +44,17 @@ class Exact:
     """The workflow, where it is the user's own and the crate the run that he made of it."""
     root: str = WORKFLOW
 
-    def closure(self, reference: Reference, session: Session, engine: str) -> Closure:
-        """Return the documents that were run, held to the digests of the plan. Raises IntegrityError."""
+    def closure(self, reference: Reference, session: Session, engine: str, *, allow_local: bool) -> Closure:
+        """Return the documents that were run, held to the digests of the plan.
+
+        Raises IntegrityError, and PolicyError where a document names a file of this machine: the plan is a stranger's
+        word as much as the workflow.
+        """
         workflow = self.plan.workflow
         key = engine or self.plan.description.engine
         sources = self._documents(session)
+        if self.reference is None:
+            self._confine(sources, session.plugins.engine(key), allow_local)
         return Closure(
             reference=reference, pinned=reference, engine=session.plugins.engine(key),
             recognition=Recognition(
@@ -81,6 +88,27 @@ class Exact:
             sources[document.path] = path
         return sources
 
+    def _confine(self, sources: Mapping[str, Path], engine: type[Engine], allow_local: bool) -> None:
+        for document in self.plan.workflow.documents:
+            if document.role != "document":
+                continue
+            for item in engine.references(sources[document.path].read_bytes(), document.path):
+                host = item.text.lower().startswith("file:") or (
+                    not SCHEME.match(item.text) and item.text.startswith(("/", "~"))
+                )
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(document.path), item.text))
+                out = not SCHEME.match(item.text) and path.split("/")[0] == ".."
+                if out or (host and not allow_local):
+                    raise PolicyError(
+                        f"a workflow from elsewhere names a file of this machine: {item.text}",
+                        where=f"{document.path}:{item.line}",
+                        remedy=None if out else "look at it, and give --allow-local if it may read that file",
+                    )
+        known = {document.path for document in self.plan.workflow.documents}
+        for uri, path in self.plan.workflow.aliases.items():
+            if path not in known:
+                raise PolicyError("the plan gives it a place outside of the workflow", where=uri)
+
     def values(self, locator: Locator, given: Collection[str], session: Session) -> Values:
         """Return the inputs as the engine read them, each file held to its digest in the lock."""
         locked = {item.path: item for item in self.lock.items}
@@ -95,8 +123,8 @@ class Exact:
 
             def place(item: dict[str, Any], path: tuple[str | int, ...], name: str = name) -> JsonValue:
                 location = item.get("location")
-                if not isinstance(location, str) or "://" in location:
-                    return item
+                if not isinstance(location, str) or SCHEME.match(location):
+                    return item  # what it may name is looked at with all other values
                 return self._placed(item, location, locked.get(location), f"input '{name}'", locator, session)
 
             result[name] = map_files(value, place)
@@ -134,9 +162,9 @@ class Exact:
                 raise IntegrityError(
                     "the folder is not what was run on", where=str(path), why="the lock has another digest"
                 )
-            held["location"] = Reference.of_path(path).uri
+            held["location"] = locator.found(path).uri
         elif path.exists():
-            held["location"] = Reference.of_path(path).uri
+            held["location"] = locator.found(path).uri
         elif known is not None and (origin := remote((known.pinned or known.origin).uri)) and origin.scheme != "local":
             # Crates may be handed on without the inputs that everybody can get.
             held["location"] = origin.uri

@@ -83,7 +83,7 @@ class Held:
     def closure(self, *, engine: str, scratch: Path, allow_local: bool) -> Closure:
         """Return the workflow's documents: exactly as they were run, or as a tree in which nothing leads out."""
         if self.exact is not None:
-            return self.exact.closure(self.workflow, self.session, engine)
+            return self.exact.closure(self.workflow, self.session, engine, allow_local=allow_local)
         crate = self.within or self.crate
         main = main_workflow(crate) if self.within is not None else self.main
         assert main is not None
@@ -131,6 +131,7 @@ class Held:
         else:
             rebuilder = Rebuilder(self.crate, self.main, self.action, self.locator)
             found = rebuilder.values(description.inputs, given)
+        found = {name: self.locator.confine(value, f"input '{name}'") for name, value in found.items()}
         if self.locator.refused:
             raise PolicyError(_listed(self.locator.refused), where=shown(self.where))
         if self.locator.missing:

@@ -6,10 +6,13 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wfx.crates.payloads import confined
 from wfx.crates.reading import Crate, Entity, ids, kinds, normal, path_of, text
 from wfx.references import SCHEME, Reference
+from wfx.values import JsonValue
+from wfx.valuetypes import map_files
 
 CHECKSUMS = {"sha256": 64, "sha512": 128, "sha1": 40, "md5": 32}
 # Where a file may be had from that is not in the crate, the best first.
@@ -27,6 +30,8 @@ class Locator:
     """Where the crate's files lie; None where they are in the web."""
     remote: set[str] = field(default_factory=set)
     """URIs that the crate names, which are fetched with no more rights than a stranger's document has."""
+    known: set[str] = field(default_factory=set)
+    """URIs of files of the crate that have been found."""
     missing: list[str] = field(default_factory=list)
     """A line for each thing that is not to be had, and what would supply it."""
     refused: list[str] = field(default_factory=list)
@@ -51,7 +56,7 @@ class Locator:
             if found.is_dir() and (link := link_out_of(found)):
                 self.refused.append(f"{purpose}: {entity['@id']} holds the link {link}, which leads out of it")
                 return None
-            return Reference.of_path(found)
+            return self.found(found)
         identifier = entity["@id"]
         path = path_of(identifier)
         if path is not None and self.crate.base is not None and confined(path):
@@ -65,6 +70,29 @@ class Locator:
         else:
             self.missing.append(f"{purpose}: {identifier} is not in the crate, and it names no address for it")
         return None
+
+    def found(self, path: Path) -> Reference:
+        """Return the reference of a file that lies in the crate, and remember it."""
+        reference = Reference.of_path(path)
+        self.known.add(reference.uri)
+        return reference
+
+    def confine(self, value: JsonValue, purpose: str) -> JsonValue:
+        """Return a value in which every file is one that was found here, or that the crate names elsewhere.
+
+        A crate may write a path as a text, and mean a file of its own; one of this machine it cannot mean.
+        """
+
+        def look(item: dict[str, Any], path: tuple[str | int, ...]) -> JsonValue:
+            location = item.get("location", item.get("path"))
+            item.pop("path", None)
+            if location is None or location in self.known or location in self.remote:
+                return item
+            found = self.find({"@id": str(location), "@type": "File"}, purpose)
+            return {**item, "location": found.uri} if found is not None else item
+
+        result: JsonValue = map_files(value, look)
+        return result
 
     def _named(self, reference: Reference) -> Reference:
         self.remote.add(reference.uri)
