@@ -98,7 +98,7 @@ def test_params_are_those_that_code_uses() -> None:
 params.a = 1
 // params.commented
 x = "text params.quoted ${params.filled} $params.short"
-workflow { Channel.fromPath(params.reads); file( params.index ); foo(params.b ?: 2) }
+workflow { Channel.fromPath(params.reads); file( params.index ); foo(params.b ?: 2); if (params.containsKey("c")) { } }
 """)
     assert set(script.params) == {"a", "filled", "short", "reads", "index", "b"}
     assert script.assigned == {"a": "1"}
@@ -286,3 +286,12 @@ def test_versions_that_pipelines_want(wanted: str, good: bool) -> None:
 
 def test_one_version_may_be_asked_for() -> None:
     assert [exact(text) for text in ("!24.10.5", "==24.10.5", ">=24.10.5", "24.10.x")] == ["24.10.5", "24.10.5", "", ""]
+
+
+def test_the_usual_place_of_a_sheets_schema_counts_without_a_word(tmp_path: Path) -> None:
+    write(tmp_path, main_nf="workflow { Channel.fromPath(params.input) }")
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets/schema_input.json").write_bytes((PIPELINES / "samples/assets/schema_input.json").read_bytes())
+    assert types_of(Project.read(tmp_path, "main.nf")) == {
+        "input": "(File | record{sample: string, reads_1: File, reads_2: File?}[])?"
+    }

@@ -30,6 +30,14 @@ LICENCES = (
 )  # fmt: skip
 
 
+ASKS = "it asks for Nextflow's plugin "
+
+
+def plugins_of(description: Description) -> list[str]:
+    """Return the plugins of Nextflow that a pipeline asks for: `nf-schema@2.3.0`."""
+    return [text.removeprefix(ASKS) for text in description.warnings if text.startswith(ASKS)]
+
+
 def describe(project: Project, configuration: Configuration, version: str, workflow: str = "") -> Description:
     """Describe what a pipeline's entry workflow does. Raises DefinitionError for what cannot be run."""
     if project.is_dsl1:
@@ -50,7 +58,8 @@ def describe(project: Project, configuration: Configuration, version: str, workf
     tools: dict[str, Tool] = {}
     steps: list[Step] = []
     images: dict[tuple[str, str], ImageNeed] = {}
-    warnings: list[str] = []
+    named = configuration.get("plugins")
+    warnings = [f"{ASKS}{name}" for name in named] if isinstance(named, list) else []
     for position, use in enumerate(uses):
         image, computed = image_of(use, configuration)
         tool = _tool(use, image if not computed else "", project.tree)

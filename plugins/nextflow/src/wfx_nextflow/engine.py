@@ -23,7 +23,7 @@ from wfx.values import JsonValue, Values
 
 from wfx_nextflow import binding, installing, recognition
 from wfx_nextflow.configuration import Configuration, read_configuration
-from wfx_nextflow.describing import PUBLISHED, describe, patterns_of
+from wfx_nextflow.describing import PUBLISHED, describe, patterns_of, plugins_of
 from wfx_nextflow.project import Project, home_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ class NextflowEngine(Engine):
         if project.is_dsl1:
             return describe(project, Configuration(), "", fragment)
         configuration = self._configuration(entry)
-        self._refuse_plugins(configuration)
         wanted = configuration.text(WANTED)
         return describe(project, configuration, self._installation(wanted).version, fragment)
 
@@ -82,7 +81,8 @@ class NextflowEngine(Engine):
         return binding.name_files(description, values)
 
     def bind(self, description: Description, values: Values) -> Values:
-        """See `Engine.bind`."""
+        """See `Engine.bind`. Raises EngineError for plugins that nobody has provided."""
+        self._refuse_plugins(description)
         return binding.bind(description, values)
 
     def run(
@@ -142,13 +142,11 @@ class NextflowEngine(Engine):
         channel.send({"do": "config", **self._start(installation), "home": str(home_of(self.host.tree, entry))})
         return read_configuration(str(self._receive(channel)["config"]))
 
-    def _refuse_plugins(self, configuration: Configuration) -> None:
+    def _refuse_plugins(self, description: Description) -> None:
         """Refuse a pipeline that asks for plugins of Nextflow that nobody has provided: it would download them."""
-        assert self.host is not None
-        named = configuration.get("plugins")
-        provided = str(self.host.settings.get("plugins") or "")
-        for name in named if isinstance(named, list) else []:
-            identifier, _, version = str(name).partition("@")
+        provided = str(self.host.settings.get("plugins") or "") if self.host is not None else ""
+        for name in plugins_of(description):
+            identifier, _, version = name.partition("@")
             pattern = f"{identifier}-{version}" if version else f"{identifier}-*"
             if provided and any(Path(provided).expanduser().glob(pattern)):
                 continue

@@ -13,7 +13,7 @@ from wfx_nextflow.configuration import OPAQUE, Configuration, literal
 from wfx_nextflow.groovy import Source, Unbalanced
 from wfx_nextflow.project import Project
 from wfx_nextflow.recognition import CONFIG, read_text
-from wfx_nextflow.schema import ANY, DIRECTORY, FILE, optional, read_schema
+from wfx_nextflow.schema import ANY, DIRECTORY, FILE, optional, read_rows, read_schema
 
 OUTPUTS = "outputs"
 """What an output folder's parameter is set to; the driver puts the run's own folder in its place."""
@@ -51,12 +51,25 @@ def parameters(project: Project, configuration: Configuration) -> tuple[Paramete
         for name in script.params:
             # Used and nowhere defined: null where nobody gives it.
             found.setdefault(name, Parameter(name, optional(OPENED) if name in opened else ANY))
+    _add_rows(found, project.home)
     for name in output_folders(project, found):
         found[name] = dataclasses.replace(
             found[name], type=TEXT, default=OUTPUTS, has_default=True,
             doc="\n".join(filter(None, (found[name].doc or found[name].label, MANAGED))),
         )  # fmt: skip
     return tuple(found.values())
+
+
+def _add_rows(found: dict[str, Parameter], home: Path) -> None:
+    """Take nf-core's place for a samplesheet's schema where the parameter's own says nothing of one."""
+    sheet = found.get("input")
+    rows = read_rows("assets/schema_input.json", home) if sheet is not None else None
+    if sheet is None or rows is None or sheet.type.kind not in ("File", "union", "any"):
+        return
+    if any(t.kind == "array" and t.items is not None and t.items.kind == "record" for t in sheet.type.alternatives):
+        return
+    kind = ValueType("union", alternatives=(FILE, ValueType("array", items=rows)))
+    found["input"] = dataclasses.replace(sheet, type=kind if sheet.required else optional(kind))
 
 
 def output_folders(project: Project, known: Mapping[str, Parameter]) -> set[str]:

@@ -20,7 +20,6 @@ FORMATS = {
 }  # fmt: skip
 SCALARS = {"string": STRING, "integer": ValueType("int"), "number": ValueType("float"), "boolean": ValueType("boolean")}
 NULL, ANY = ValueType("null"), ValueType("any")
-SHEET_SUFFIXES = (".csv", ".tsv", ".yml", ".yaml", ".json")
 
 
 def read_schema(tree: Path) -> dict[str, Parameter] | None:
@@ -121,6 +120,11 @@ def _rows(item: Mapping[str, Any], tree: Path) -> ValueType | None:
     stated = item.get("schema")
     if not isinstance(stated, str):
         return None
+    return read_rows(stated, tree)
+
+
+def read_rows(stated: str, tree: Path) -> ValueType | None:
+    """Return the type of the rows that a schema of a samplesheet describes; None where no column is a file."""
     name = posixpath.normpath(stated.removeprefix("${projectDir}/").removeprefix("$projectDir/"))
     if name.startswith(("..", "/")) or not (tree / name).is_file():
         return None

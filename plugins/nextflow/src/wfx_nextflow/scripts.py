@@ -18,7 +18,7 @@ SECTION = re.compile(r"(?:^|(?<=[{;]))[ \t]*(input|output|when|script|shell|exec
 CALL = re.compile(
     r"(?<![.\w])([A-Za-z_]\w*)\s*\(|\|\s*([A-Za-z_]\w*)\b(?!\s*[.(])|^[ \t]*([A-Za-z_]\w*)[ \t]*(?:\(|$)", re.M
 )
-PARAM = re.compile(r"(?<![.\w])params\.([A-Za-z_]\w*)")
+PARAM = re.compile(r"(?<![.\w])params\.([A-Za-z_]\w*)\b(?!\s*\()")
 ASSIGNED = re.compile(r"^[ \t]*params\.(\w+)\s*=(?!=)\s*", re.M)
 OPENS_FILE = re.compile(
     r"(?:\bfile|\bfiles|\bpath|[Cc]hannel\s*\.\s*from(?:Path|FilePairs))\s*\(\s*params\.([A-Za-z_]\w*)"

@@ -18,6 +18,7 @@ from .tasks import Recorder
 
 PAUSE = 0.05
 FIRST_ERROR = re.compile(r"^ERROR ~ ", re.M)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CHECK = re.compile(r"^ -- Check script '(.+?)' at line: (\d+)", re.M)
 FAILED_TASK = re.compile(r"Error executing process > '(.+)'")
 END_OF_ERROR = re.compile(r"^(?: -- Check|Tip: |WARN: Killing)", re.M)
@@ -56,7 +57,7 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
                 time.sleep(PAUSE)
         nextflow.end()
     follower.step()
-    said = console.read_text("utf-8", "replace")
+    said = COLOUR.sub("", console.read_text("utf-8", "replace"))
     status = nextflow.process.returncode
     problem = broken_document(said, message["tree"]) if status else None
     error = _error(said, recorder) if status else ""
