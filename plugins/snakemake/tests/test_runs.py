@@ -157,6 +157,16 @@ def test_a_target_is_what_stands_after_the_hash(wfx, workflow, outputs, tmp_path
     assert set(outputs(tmp_path / "other")) == {"results/total.txt"}
 
 
+def test_a_definition_names_targets(wfx, workflow, outputs, record, tmp_path):
+    workflow("words")
+    (tmp_path / "my.wfx.yml").write_text(
+        "wfx: 1\nworkflow: words\noptions: {targets: total results/counts/B.txt, cores: 1}\n"
+    )
+    wfx("run", "my.wfx.yml", "-o", "run")
+    assert set(outputs(tmp_path / "run")) == {"results/counts/B.txt", "results/total.txt"}
+    assert record(tmp_path / "run").command[-2:] == ("total", "results/counts/B.txt")
+
+
 def test_an_inputs_file_is_a_config_file(wfx, workflow, outputs, tmp_path):
     folder = workflow("words")
     (tmp_path / "mine.txt").write_text("a b c d\n")
