@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,9 @@ def test_what_leads_out_is_refused(tmp_path: Path, identifier: str) -> None:
     assert len(made.locator.refused) == 1
 
 
-@pytest.mark.parametrize("uri", ["file:///x", "git+file:///x", "urn:uuid:1", "crate+file:///x", "_:b", "a b:c"])
+@pytest.mark.parametrize(
+    "uri", ["file:///x", "git+file:///x", "urn:uuid:1", "crate+file:///x", "_:b", "a b:c", "w", "d/w"]
+)
 def test_no_address_of_this_machine_is_remote(uri: str) -> None:
     assert remote(uri) is None
 
@@ -152,6 +155,17 @@ def test_a_value_in_itself_ends(tmp_path: Path) -> None:
     made = Made(tmp_path, array(array(INT)), value([{"@id": "#v"}]))
     assert made.value is None
     assert "nested too deeply" in made.locator.missing[0]
+
+
+def test_values_that_name_one_another_many_times_end_soon(tmp_path: Path) -> None:
+    laughs = [
+        {"@id": f"#v{n}", "@type": "PropertyValue", "name": "p", "value": [{"@id": f"#v{n + 1}"}] * 50}
+        for n in range(12)
+    ]
+    began = time.process_time()
+    made = Made(tmp_path, ValueType("any"), *laughs, uses=1)
+    assert made.value is None
+    assert time.process_time() - began < 10
 
 
 def test_the_last_good_run_is_taken_unless_another_is_asked_for(tmp_path: Path) -> None:

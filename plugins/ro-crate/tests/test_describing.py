@@ -26,7 +26,7 @@ from crate_records import (
 from wfx.engines import Software, Step, Tool
 from wfx.planning import Document, PlannedWorkflow
 from wfx.references import Reference
-from wfx.running import Publication
+from wfx.running import ComparedWith, Publication
 from wfx.testing.crates import PERSONAL, validate
 from wfx.values import Parameter, ValueType
 
@@ -327,3 +327,20 @@ def test_times_have_a_zone_and_agents_are_named(tmp_path: Path, describe: Any) -
     assert crate["#run"]["agent"] == {"@id": AGENT.orcid}
     assert crate["./"]["license"] == {"@id": f"https://spdx.org/licenses/{PUBLICATION.licence}"}
     assert moment(0) in crate["#run/count"]["startTime"] or crate["#run/count"]["startTime"] == moment(1)
+
+
+def test_a_run_that_repeats_another_says_what_came_of_it(tmp_path: Path, describe: Any) -> None:
+    found = ComparedWith(
+        "https://example.org/first/", "Run of flow", "urn:uuid:1", reproduced=True,
+        summary="reproduced, 1 of 1 outputs identical", file="comparison.json", time="2026-01-02T03:04:07.000+00:00",
+    )  # fmt: skip
+    (tmp_path / "comparison.json").write_text("{}")
+    crate = describe(dataclasses.replace(two_steps(tmp_path), comparison=found))
+    action = crate["#comparison"]
+    assert action["@type"] == "AssessAction"
+    assert action["description"] == found.summary
+    assert {"@id": found.original} in action["object"]
+    assert action["result"] == {"@id": "comparison.json"}
+    assert crate["./"]["isBasedOn"] == {"@id": found.original}
+    assert crate[found.original]["identifier"] == "urn:uuid:1"
+    assert validate(tmp_path, PROVENANCE, "RECOMMENDED") == []

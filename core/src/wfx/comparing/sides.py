@@ -31,7 +31,7 @@ from wfx.references import Reference
 if TYPE_CHECKING:
     from wfx.session import Session
 
-DEEPEST = 20
+MOST = 1_000_000
 
 
 @dataclass(slots=True)
@@ -168,17 +168,22 @@ def _distinct(items: list[Output]) -> list[Output]:
     return items
 
 
-def _items(crate: Crate, entity: Entity, session: Session, prefix: str = "", depth: int = 0) -> Iterator[Output]:
+def _items(
+    crate: Crate, entity: Entity, session: Session, prefix: str = "", seen: set[str] | None = None
+) -> Iterator[Output]:
+    # Each thing once: a few folders that hold one another many times would have no end.
+    seen = set() if seen is None else seen
+    if entity["@id"] in seen or len(seen) > MOST:
+        return
+    seen.add(entity["@id"])
     types = set(kinds(entity))
     called = text(entity.get("alternateName")) or path_of(entity["@id"]) or entity["@id"]
     name = prefix + called.rstrip("/").rpartition("/")[2]
-    if depth > DEEPEST:
-        return
     if "PropertyValue" in types:
         yield Output(prefix or name, value=shown(crate, entity))
     elif "Collection" in types and "Dataset" not in types:
         for part in crate.all(entity.get("hasPart")):
-            yield from _items(crate, part, session, prefix, depth + 1)
+            yield from _items(crate, part, session, prefix, seen)
     elif "Dataset" in types:
         parts = crate.all(entity.get("hasPart"))
         renamed = any(text(part.get("alternateName")) for part in parts)
@@ -186,7 +191,7 @@ def _items(crate: Crate, entity: Entity, session: Session, prefix: str = "", dep
         for path in listed:
             yield _file(crate, path, f"{name}/{path[len(_folder_path(entity)) :]}", {}, session)
         for part in parts if not listed else ():
-            yield from _items(crate, part, session, f"{name}/", depth + 1)
+            yield from _items(crate, part, session, f"{name}/", seen)
     else:
         stated = {
             a: text(entity.get(a)).lower() for a in CHECKSUMS if re.fullmatch(r"[0-9a-fA-F]+", text(entity.get(a)))

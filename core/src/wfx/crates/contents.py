@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from wfx.crates.payloads import confined
 from wfx.crates.reading import Crate, Entity, Note, first, ids, kinds, normal, path_of, text, values
 from wfx.errors import UsageError
 
@@ -237,11 +238,11 @@ def notes(crate: Crate) -> Iterator[Note]:
         yield Note("no entity describes the metadata file", matters=True)
     elif crate.root is None:
         yield Note("the descriptor is about no entity of the graph", crate.descriptor["@id"], matters=True)
-    main = main_workflow(crate)
+    main, root = main_workflow(crate), crate.root
     if main is None:
         yield Note("no main workflow: there is nothing to run", matters=True)
     for entity in crate.graph:
-        if not DATA & set(kinds(entity)) or entity is crate.root:
+        if entity is root or not DATA.intersection(kinds(entity)):
             continue
         problem = data_problem(crate, entity)
         if problem:
@@ -250,8 +251,6 @@ def notes(crate: Crate) -> Iterator[Note]:
 
 def data_problem(crate: Crate, entity: Entity) -> str:
     """Say why a file or folder of a crate cannot be used where it is said to be; empty where it can."""
-    from wfx.crates.payloads import confined
-
     identifier = entity["@id"]
     if identifier.lower().startswith("file:"):
         return "it names a place of the machine that it was made on"
@@ -335,7 +334,7 @@ def _values(crate: Crate, main: Entity | None, side: str, among: list[Entity]) -
 
 def shown(crate: Crate, entity: Entity, depth: int = 0) -> str:
     """Return a value as people read it."""
-    if "PropertyValue" not in kinds(entity) or depth > 4:
+    if "PropertyValue" not in kinds(entity) or depth > 2:
         path = path_of(entity["@id"]) or entity["@id"]
         name = text(entity.get("alternateName"))
         return f"{path} ({name})" if name and name not in path else path

@@ -98,13 +98,13 @@ class Locator:
         self.remote.add(reference.uri)
         return reference
 
-    def _origins(self, entity: Entity) -> list[Reference]:
+    def _origins(self, entity: Entity, *, distributed: bool = False) -> list[Reference]:
         found = []
         for name in ("@id", *ORIGINS):
             for item in ids(entity.get(name)):
                 target = self.crate.get(item)
-                if name == "distribution" and target is not None:
-                    found += self._origins(target)
+                if name == "distribution" and target is not None and not distributed:
+                    found += self._origins(target, distributed=True)
                 elif SCHEME.match(item) and (reference := remote(item)) is not None and _is_data(entity, item, name):
                     found.append(reference)
         return found
@@ -112,7 +112,7 @@ class Locator:
 
 def remote(uri: str) -> Reference | None:
     """Return a URI as a reference that leads to no file of this machine; None for any other."""
-    if any(ord(c) <= 0x20 for c in uri) or uri.startswith("_:"):
+    if not SCHEME.match(uri) or any(ord(c) <= 0x20 for c in uri):
         return None
     reference = Reference(uri)
     if reference.on_this_machine or reference.scheme in ("urn", "mailto", "arcp", "info", "tag"):

@@ -16,6 +16,8 @@ from wfx.values import JsonValue, Parameter, Values, ValueType
 from wfx.valuetypes import array_of, parse_text, problems
 
 DEEPEST = 20
+MOST = 300_000
+"""Values and files of one run; a few entities that name one another many times stand for more than any memory holds."""
 
 
 class Rebuilder:
@@ -25,6 +27,7 @@ class Rebuilder:
         self.crate, self.main, self.action, self.locator = crate, main, action, locator
         self.unused: list[str] = []
         """Ids of what the action used and no parameter of the workflow takes."""
+        self._left = MOST
 
     def values(self, declared: Sequence[Parameter], given: Collection[str] = ()) -> Values:
         """Return the inputs that the crate holds, but for those that are `given` already."""
@@ -96,8 +99,7 @@ class Rebuilder:
     def _one(self, entity: Entity, kind: ValueType, purpose: str, depth: int = 0) -> JsonValue:
         if normal(entity["@id"]) in self.crate.ambiguous:
             raise InputError(f"two entities have the @id {entity['@id']} and differ")
-        if depth > DEEPEST:
-            raise InputError(f"{entity['@id']} is nested too deeply, or in itself")
+        self._count(entity, depth)
         types = set(kinds(entity))
         if "PropertyValue" in types:
             return self._typed(entity.get("value"), kind, purpose, depth + 1)
@@ -106,6 +108,11 @@ class Rebuilder:
         if "Dataset" in types:
             return self._folder(entity, purpose)
         return self._file(entity, purpose)
+
+    def _count(self, entity: Entity, depth: int) -> None:
+        self._left -= 1
+        if depth > DEEPEST or self._left < 0:
+            raise InputError(f"{entity['@id']} is nested too deeply, or in itself")
 
     def _collection(self, entity: Entity, kind: ValueType, purpose: str, depth: int) -> JsonValue:
         parts = self.crate.all(entity.get("hasPart"))
@@ -126,6 +133,7 @@ class Rebuilder:
         return result
 
     def _file(self, entity: Entity, purpose: str) -> dict[str, JsonValue] | None:
+        self._count(entity, 0)
         place = self.locator.find(entity, purpose)
         if place is None:
             return None
@@ -140,8 +148,7 @@ class Rebuilder:
         name = text(entity.get("alternateName")).rstrip("/").rpartition("/")[2]
         renamed = any(text(part.get("alternateName")) for part in parts)
         place = self.locator.path(entity)
-        if depth > DEEPEST:
-            raise InputError(f"{entity['@id']} is nested too deeply, or in itself")
+        self._count(entity, depth)
         if place is not None and not renamed:
             found = self.locator.find(entity, purpose)
             if found is None:
