@@ -86,6 +86,18 @@ def test_a_version_that_nobody_has_leaves_nothing_behind(machine: Path) -> None:
     assert list((machine / "wfx/cache/engines/nextflow").iterdir()) == []
 
 
+def test_a_part_that_was_never_published_is_taken_from_the_series(machine: Path) -> None:
+    maven(
+        machine,
+        "for a; do case $a in -DoutputDirectory=*) d=${a#*=};; esac; done\n"
+        'grep -q "<artifactId>nf-x</artifactId><version>24.10.0" "${d%/jars}/pom.xml" ||'
+        ' { echo "[ERROR] Could not find artifact io.nextflow:nf-x:jar:24.10.5 in central"; exit 1; }\n'
+        'mkdir "$d"; echo jar > "$d/nextflow-1.jar"',
+    )
+    assert installing.of_version("24.10.5", offline=False).version == "24.10.5"
+    assert len((machine / "asked").read_text().splitlines()) == 2
+
+
 def without(monkeypatch: pytest.MonkeyPatch, machine: Path) -> None:
     monkeypatch.setenv("PATH", str(program(machine / "empty", "nothing", "").parent))
 

@@ -29,19 +29,21 @@ OPENS = (
     "sun.net.www.protocol.https", "sun.net.www.protocol.ftp", "sun.net.www.protocol.file", "jdk.internal.misc",
     "jdk.internal.vm",
 )  # fmt: skip
-# The pom of the release names a version of its parser that was never published.
-PARSERS = {"25.04": "25.04.0"}
+# Releases name parts of their own version that were never published; the first of the series serves.
+KNOWN_MISSING = {"25.04": {"nf-lang": "25.04.0"}}
+NOT_FOUND = re.compile(r"io\.nextflow:([\w.-]+):(?:jar|pom):(\d+\.\d+)\.[\w-]+ (?:was not found|in )")
+MOST_MISSING = 5
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 <modelVersion>4.0.0</modelVersion><groupId>wfx</groupId><artifactId>nextflow</artifactId><version>1</version>
 <packaging>pom</packaging>
-{parser}<dependencies><dependency>
+<dependencyManagement><dependencies>{managed}</dependencies></dependencyManagement><dependencies><dependency>
 <groupId>io.nextflow</groupId><artifactId>nextflow</artifactId><version>{version}</version>
 <exclusions><exclusion><groupId>io.seqera</groupId><artifactId>lib-trace</artifactId></exclusion></exclusions>
 </dependency></dependencies></project>
 """
-PARSER = """<dependencyManagement><dependencies><dependency><groupId>io.nextflow</groupId>
-<artifactId>nf-lang</artifactId><version>{version}</version></dependency></dependencies></dependencyManagement>
-"""
+MANAGED = (
+    "<dependency><groupId>io.nextflow</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+)
 MAVEN_SECONDS = 900
 
 
@@ -156,31 +158,40 @@ def install(version: str) -> None:
     except OSError as error:
         raise MachineError.of(error) from error
     try:
-        parser = PARSERS.get(version.rpartition(".")[0])
-        (work / "pom.xml").write_text(
-            POM.format(version=version, parser=PARSER.format(version=parser) if parser else "")
-        )
-        command = ["mvn", "-B", "-q", "-f", str(work / "pom.xml"), "dependency:copy-dependencies",
-                   f"-DoutputDirectory={work / 'jars'}"]  # fmt: skip
         logger.info("bringing Nextflow %s with mvn", version)
+        _bring(version, work)
+        files = {path.name: _sha256(path) for path in sorted((work / "jars").iterdir())}
+        (work / "installation.json").write_text(json.dumps({"version": version, "files": files}, indent=1))
+        _keep(work, base / version)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _bring(version: str, work: Path) -> None:
+    """Have Maven copy the jars of a version into `work/jars`."""
+    managed = dict(KNOWN_MISSING.get(version.rpartition(".")[0], {}))
+    command = ["mvn", "-B", "-q", "-Dstyle.color=never", "-f", str(work / "pom.xml"), "dependency:copy-dependencies",
+               f"-DoutputDirectory={work / 'jars'}"]  # fmt: skip
+    for _ in range(MOST_MISSING):
+        parts = "".join(MANAGED.format(name=name, version=other) for name, other in managed.items())
+        (work / "pom.xml").write_text(POM.format(version=version, managed=parts))
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, errors="replace", timeout=MAVEN_SECONDS, check=False, cwd=work
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EngineError(f"Nextflow {version} could not be brought", why=str(error)) from error
-        if done.returncode != 0 or not list((work / "jars").glob("nextflow-*.jar")):
-            lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
-            why = " ".join(lines[:2])[:400] or f"mvn ended with {done.returncode}"
-            raise EngineError(
-                f"Nextflow {version} could not be brought", why=why,
-                remedy="check the version and Maven's settings (~/.m2/settings.xml)",
-            )  # fmt: skip
-        files = {path.name: _sha256(path) for path in sorted((work / "jars").iterdir())}
-        (work / "installation.json").write_text(json.dumps({"version": version, "files": files}, indent=1))
-        _keep(work, base / version)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        if done.returncode == 0 and list((work / "jars").glob("nextflow-*.jar")):
+            return
+        missing = NOT_FOUND.search(done.stdout + done.stderr)
+        if missing is None or missing[1] in managed or missing[1] == "nextflow":
+            break
+        managed[missing[1]] = f"{missing[2]}.0"
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
+    raise EngineError(
+        f"Nextflow {version} could not be brought", why=" ".join(lines[:2])[:400] or f"mvn ended with {done.returncode}",
+        remedy="check the version and Maven's settings (~/.m2/settings.xml)",
+    )  # fmt: skip
 
 
 def _keep(work: Path, place: Path) -> None:
