@@ -62,10 +62,3 @@ def bare(nextflow: installing.Installation, tmp_path: Path) -> Callable[..., sub
         )  # fmt: skip
 
     return run
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """The bytes of all files below a folder, by their paths in it."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }

@@ -95,7 +95,7 @@ def test_an_unchanged_run_is_answered_without_nextflow(wfx: Any, pipeline: Any, 
     assert "nothing has changed" in done.stdout + done.stderr
 
 
-def test_cancelling_leaves_the_bare_work_folder_out_of_the_crate(wfx: Any, pipeline: Any, tmp_path: Path) -> None:
+def test_a_completed_run_keeps_no_work_folder_and_no_links(wfx: Any, pipeline: Any, tmp_path: Path) -> None:
     where = pipeline("tries")
     wfx("run", where, "-o", tmp_path / "out")
     assert not (tmp_path / "out/.wfx/engine/work").exists()
