@@ -157,6 +157,15 @@ def test_a_target_is_what_stands_after_the_hash(wfx, workflow, outputs, tmp_path
     assert set(outputs(tmp_path / "other")) == {"results/total.txt"}
 
 
+def test_a_path_in_a_config_file_is_a_file_where_the_schema_says_so(wfx, workflow, outputs, record, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/text.txt").write_text("x\n")
+    (tmp_path / "mine/config.yaml").write_text("text: text.txt\nlines: 2\n")
+    wfx("run", workflow("parts"), "mine/config.yaml", "-o", "run")
+    assert outputs(tmp_path / "run")["out/merged.txt"] == b"X\n"
+    assert record(tmp_path / "run").plan.inputs["text"]["location"] == "inputs/text/text.txt"
+
+
 def test_a_definition_names_targets(wfx, workflow, outputs, record, tmp_path):
     workflow("words")
     (tmp_path / "my.wfx.yml").write_text(

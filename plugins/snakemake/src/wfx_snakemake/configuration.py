@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wfx.engines import Description
 from wfx.errors import DefinitionError, UsageError
-from wfx.values import JsonValue, Values
+from wfx.values import JsonValue, Values, ValueType
 
 CONDA = "conda environment"
 """Name of the `Software` by which the driver says that a rule asks for one; its spec is the environment's file."""
@@ -71,3 +71,29 @@ def refuse_conda(description: Description, word: str) -> None:
                     where=tool.document, why="environments are made from the network, and a run has none",
                     remedy='install its programs and set conda = "path" in [engine.snakemake.snakemake]',
                 )  # fmt: skip
+
+
+def name_files(description: Description, values: Values) -> Values:
+    """Return the values of a config file with paths as files where the schema asks for nothing else."""
+    types = {parameter.id: parameter.type for parameter in description.inputs}
+    return {name: _named(value, types.get(name)) for name, value in values.items()}
+
+
+def _named(value: JsonValue, kind: ValueType | None) -> JsonValue:
+    if kind is None:
+        return value
+    if isinstance(value, list):
+        items = next((t.items for t in (kind, *kind.alternatives) if t.kind == "array"), None)
+        return [_named(item, items) for item in value]
+    if isinstance(value, dict) and "class" not in value:
+        fields = {part.name: part.type for t in (kind, *kind.alternatives) for part in t.fields}
+        return {name: _named(item, fields.get(name)) for name, item in value.items()}
+    kinds = [t.kind for t in (kind, *kind.alternatives) if t.kind not in ("union", "null")]
+    if isinstance(value, str) and kinds and set(kinds) <= {"File", "Directory"} and not _nested(kind):
+        return {"class": kinds[0], "location": value}
+    return value
+
+
+def _nested(kind: ValueType) -> bool:
+    """Say whether a text is among the alternatives of a type, within one of them."""
+    return any(t.kind == "union" for t in kind.alternatives)

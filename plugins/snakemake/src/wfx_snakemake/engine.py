@@ -93,6 +93,10 @@ class SnakemakeEngine(Engine):
         """Read a config file, YAML or JSON."""
         return documents.read_inputs(document, name)
 
+    def name_files(self, description: Description, values: Values) -> Values:
+        """Return the values of a config file with its paths as files, where the schema says that they are."""
+        return configuration.name_files(description, values)
+
     def bind(self, description: Description, values: Values) -> Values:
         """Return the whole config: the workflow's own with the values put into it, as Snakemake puts them.
 

@@ -10,8 +10,8 @@ from typing import Any
 from .problems import Places
 from .project import folder_of
 
-SCHEMAS = ("config/config.schema.yaml", "workflow/schemas/config.schema.yaml", "schemas/config.schema.yaml",
-           "config.schema.yaml")  # fmt: skip
+FOLDERS = ("config", "workflow/schemas", "schemas", "")
+SCHEMAS = [f"{folder}/config.schema.{kind}".lstrip("/") for folder in FOLDERS for kind in ("yaml", "yml", "json")]
 VALIDATED = re.compile(r"""\bvalidate\(\s*config\s*,\s*(?:schema\s*=\s*)?["']([^"'{}]+)["']""")
 # `config["key"]`, `config.get("key"…)`: the keys that the documents speak of.
 USED = re.compile(r"""\bconfig(?:\[\s*["']([^"'\n]+)["']\s*\]|\.get\(\s*["']([^"'\n]+)["'])""")
