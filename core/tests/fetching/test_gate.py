@@ -203,3 +203,37 @@ def test_offline_is_a_hard_switch() -> None:
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(FetchError):
         Net().http(url)
+
+
+def test_an_address_that_changes_after_it_was_judged_is_not_followed(
+    bench, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: the name is public when it is looked at, and this machine's a moment later."""
+    import socket
+
+    asked, tried = [], []
+    real = socket.getaddrinfo
+
+    def change(host: str, *arguments: object, **options: object) -> object:
+        if host != "rebound.example":
+            return real(host, *arguments, **options)
+        asked.append(host)
+        address = "192.0.2.1" if len(asked) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, server.port))]
+
+    def connect(self: socket.socket, address: tuple[str, int]) -> None:
+        tried.append(address[0])
+        raise OSError("no way there")
+
+    monkeypatch.setattr("wfx.net.addresses.is_public", lambda address: not str(address).startswith("127."))
+    url = server.redirect("/a", f"http://rebound.example:{server.port}/b")
+    first = socket.socket.connect
+    monkeypatch.setattr(socket, "getaddrinfo", change)
+    monkeypatch.setattr(
+        socket.socket, "connect",
+        lambda self, address: first(self, address) if address[0] == "127.0.0.1" and not asked else connect(self, address),
+    )  # fmt: skip
+    with pytest.raises(FetchError):
+        bench.one(url, retries=0)
+    assert tried
+    assert "127.0.0.1" not in tried
