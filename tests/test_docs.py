@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -279,10 +280,12 @@ class Workshop(Desk):
 
 
 def packages() -> list[str]:
-    """Return the folders that this Python finds packages in, without its own library."""
+    """Return the folders that this Python finds packages in, without its own library and what other tests have added."""
+    code = "import json, sys; print(json.dumps(sys.path[1:]))"
+    found = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
     own |= {f"{path}/lib-dynload" for path in own}
-    return [path for path in sys.path if os.path.isdir(path) and path not in own]
+    return [path for path in found if os.path.isdir(path) and path not in own]
 
 
 def free_port() -> int:

@@ -38,7 +38,7 @@ class Outcomes:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def run_contracts(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Outcomes]]:
