@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from wfx import running, runtimes
+from wfx.choosing import settings_of
 from wfx.engines import Engine
 from wfx.errors import IntegrityError, WfxError
 from wfx.hosts import EngineHost
@@ -99,7 +100,7 @@ def host_for(
     runtime: Runtime | None = None,
 ) -> EngineHost:  # fmt: skip
     """Return what the core does for the engine of a run."""
-    settings = session.config.section(f"engine.{engine.keys[0]}")
     return EngineHost.for_run(
-        directory, sandbox=sandbox, settings=settings, aliases=aliases, runtime=runtime, offline=session.offline
-    )
+        directory, sandbox=sandbox, settings=settings_of(engine, session), aliases=aliases, runtime=runtime,
+        offline=session.offline,
+    )  # fmt: skip

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wfx import closures, planning, running, staging
+from wfx.choosing import bare_engine, settings_of
 from wfx.closures import Closure
 from wfx.definitions import Definition, inputs_as_given
 from wfx.engines import Description, Engine, StepEvent
 from wfx.errors import UsageError
 from wfx.fetching import Fetched
-from wfx.planning import Plan, PlannedImage
+from wfx.planning import NONE, Plan, PlannedImage
 from wfx.records import digest
 from wfx.references import Reference
 from wfx.rundirs import RunDirectory
@@ -32,8 +33,6 @@ from wfx.valuetypes import map_files
 if TYPE_CHECKING:
     from wfx.executing import ReadyExporter
     from wfx.imageneeds import ImageSource
-
-NONE = "none"
 
 
 class Reporter(Protocol):
@@ -299,8 +298,9 @@ class _Work:
         with self.session.store.in_use():
             directory, plan, lock, fetched = self._fetch()
             finished = _finished(directory, plan, lock, self.options)
-            if finished is not None:
-                return finished
+            if finished is not None and finished.record is not None:
+                record = running.keep_policy(directory, finished.record, plan)
+                return replace(finished, plan=record.plan, record=record)
             self._stage(directory, plan, lock, fetched)
         if self.options.stage_only:
             return Outcome(directory.path, directory.state.run, plan, lock)
@@ -396,24 +396,6 @@ class _Work:
             f"{self.options.outdir} holds another run", why="its workflow, inputs or options differ",
             remedy="choose another directory with -o, or remove that run with `wfx runs rm`",
         )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Bare:
-    """A host for the methods of an engine that start no process."""
-
-    settings: dict[str, JsonValue]
-    offline: bool
-
-
-def bare_engine(engine: type[Engine], session: Session) -> Engine:
-    """Return an engine for the methods that start no process."""
-    return engine(_Bare(settings_of(engine, session), session.offline))  # type: ignore[arg-type]
-
-
-def settings_of(engine: type[Engine], session: Session) -> dict[str, JsonValue]:
-    """Return the configuration's section of an engine."""
-    return session.config.section(f"engine.{engine.keys[0]}")
 
 
 def _trusted(reference: Reference, options: Options, session: Session) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from wfx import disclosing
+from wfx.disclosing import Disclosable
 from wfx.engines import Description, Engine
 from wfx.errors import InputError
 from wfx.fetching import Expected, LocalFetcher, StreamFetcher
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from wfx.session import Session
 
 SCHEMA = 1
+NONE = "none"
+"""In place of a container runtime: run without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class PlannedInput:
     """Who opens connections of its own for it, past wfx's gate to the network: `wfx-fsspec 0.1.0`; empty: nobody."""
     named_by: Reference | None = None
     """The crate that names it, where the user does not: then it is fetched with a stranger's rights."""
+    disclosable: Disclosable = "yes"
+    """Whether it may be handed on: `name` its name alone, `no` nothing but digest and size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ class Plan:
     """As the engine will read them, with `location` relative to the run directory."""
     files: tuple[PlannedInput, ...] = ()
     images: tuple[PlannedImage, ...] = ()
-    containers: tuple[str, ...] = ("none",)
+    containers: tuple[str, ...] = (NONE,)
     """The runtime that serves it."""
     warnings: tuple[str, ...] = ()
     """What the user should know before it runs."""
@@ -187,7 +193,7 @@ def make_plan(
     *,
     name: str,
     request: str,
-    containers: Sequence[str] = ("none",),
+    containers: Sequence[str] = (NONE,),
     images: Sequence[PlannedImage] = (),
     warnings: Sequence[str] = (),
     options: dict[str, str] | None = None,
@@ -204,7 +210,8 @@ def make_plan(
     from wfx import __version__
     from wfx.inputfiles import Layout, missing_locally
 
-    layout = Layout()
+    values, policy = disclosing.split(values)
+    layout = Layout(policy)
     bound = layout.rewrite(engine.bind(description, values))
     missing = missing_locally(layout.files)
     if missing:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfx import flow
+from wfx.choosing import bare_engine
 from wfx.comparing.comparators import Settings
 from wfx.comparing.judging import Comparison, judge
 from wfx.comparing.sides import open_side, side_of
@@ -24,7 +25,7 @@ from wfx.crates.reading import text
 from wfx.definitions import Definition, on_this_machine
 from wfx.engines import Engine
 from wfx.errors import DefinitionError, EngineError, UsageError
-from wfx.planning import now
+from wfx.planning import NONE, now
 from wfx.records import encode
 from wfx.rundirs import COMPARISON, RunDirectory
 from wfx.running import ComparedWith, RunRecord
@@ -81,7 +82,7 @@ def _definition(held: Held, machine: Mapping[str, Any], session: Session) -> Def
     plan = held.exact.plan
     recorded = {key: value for key, value in plan.options.items() if key not in WITHOUT_EFFECT}
     # What ran without its images is to run so again.
-    containers = ("none",) if plan.containers == ("none",) and plan.description.images else definition.containers
+    containers = (NONE,) if plan.containers == (NONE,) and plan.description.images else definition.containers
     return dataclasses.replace(
         definition, engine=plan.description.engine, containers=containers, options={**definition.options, **recorded}
     )
@@ -120,7 +121,7 @@ def _engine(held: Held, session: Session) -> Engine | None:
     else:
         spoken = language(held.crate, held.main)[2]
         key = next((k for k in session.plugins.keys("engine") if k.split(".")[0] == spoken), "")
-    return flow.bare_engine(session.plugins.engine(key), session) if key else None
+    return bare_engine(session.plugins.engine(key), session) if key else None
 
 
 def _outdir(held: Held, options: Options) -> Path:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from wfx.containers import Availability, ContainerFactory, FactoryContext, LoadedImage, RuntimeAccess
 from wfx.errors import ContainerError, IntegrityError, PluginError
+from wfx.planning import NONE
 
 if TYPE_CHECKING:
     from wfx.engines import Description, Engine
     from wfx.rundirs import RunDirectory
     from wfx.session import Session
     from wfx.staging import StagedImage
-
-NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from wfx.drivers import Driver
 from wfx.engines import (
-    Channel,
     Description,
     DocumentReference,
     Engine,
@@ -52,7 +52,7 @@ class CwltoolEngine(Engine):
 
     def __init__(self, host: Host | None = None) -> None:
         super().__init__(host)
-        self._channel: Channel | None = None
+        self._started: Driver | None = None
 
     @classmethod
     def recognise(cls, tree: Path, entry: str = "") -> Recognition | None:
@@ -84,7 +84,7 @@ class CwltoolEngine(Engine):
 
     def describe(self, entry: str, fragment: str = "") -> Description:
         """See `Engine.describe`."""
-        answer = self._ask({"do": "describe", **self._workflow(entry, fragment)})
+        answer = self._driver().ask({"do": "describe", **self._workflow(entry, fragment)})
         return decode(Description, answer["description"])
 
     def read_inputs(self, document: bytes, name: str) -> Values:
@@ -110,30 +110,22 @@ class CwltoolEngine(Engine):
         plan = staged.plan
         if staged.runtime is None:
             _go_without_images(plan)
-        channel = self._open()
-        channel.send({
+        order: dict[str, JsonValue] = {
             "do": "run", **self._workflow(plan.workflow.entry, plan.workflow.fragment), "job": plan.inputs,
             "root": str(staged.directory), "outputs": str(staged.directory / "outputs"),
             "logs": str(self.host.logs / "steps"), "cores": int(plan.options.get("cores") or 0),
             "memory": int(plan.options.get("memory") or 0), "containers": _containers(staged.runtime),
-        })  # fmt: skip
-        while True:
-            answer = self._receive(channel)
-            if "event" in answer:
-                events(decode(StepEvent, answer["event"]))
-            elif "result" in answer:
-                result: Any = answer["result"]
-                return EngineResult(
-                    "completed" if result["status"] == "success" else "failed", int(result["exit_code"]),
-                    result["outputs"], command=_command(plan.workflow.entry, plan.workflow.fragment),
-                    error=result["error"],
-                )  # fmt: skip
+        }  # fmt: skip
+        result = self._driver().run(order, events)
+        return EngineResult(
+            "completed" if result["status"] == "success" else "failed", int(result["exit_code"]), result["outputs"],
+            command=_command(plan.workflow.entry, plan.workflow.fragment), error=result["error"],
+        )  # fmt: skip
 
     def close(self) -> None:
         """End the driver."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        if self._started is not None:
+            self._started.close()
 
     # -- the driver
 
@@ -146,28 +138,11 @@ class CwltoolEngine(Engine):
         return {"tree": str(self.host.tree), "entry": entry, "fragment": fragment, "aliases": dict(self.host.aliases),
                 "state": str(self.host.state)}  # fmt: skip
 
-    def _open(self) -> Channel:
-        if self._channel is None:
+    def _driver(self) -> Driver:
+        if self._started is None:
             assert self.host is not None
-            self._channel = self.host.launch([self._python(), "-s", str(DRIVER)])
-        return self._channel
-
-    def _ask(self, message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        channel = self._open()
-        channel.send(message)
-        return self._receive(channel)
-
-    def _receive(self, channel: Channel) -> dict[str, JsonValue]:
-        answer = channel.receive()
-        if answer is None:
-            raise EngineError("cwltool's driver ended without an answer")
-        problem = answer.get("problem")
-        if isinstance(problem, dict):
-            said = {key: str(problem[key]) for key in ("where", "why", "remedy") if problem.get(key)}
-            if problem.get("kind") == "document":
-                raise DefinitionError(str(problem.get("what") or "the workflow is not valid"), **said)
-            raise EngineError(str(problem.get("what") or "cwltool cannot be used"), **said)
-        return answer
+            self._started = Driver(self.host, "cwltool", [self._python(), "-s", str(DRIVER)])
+        return self._started
 
 
 def _go_without_images(plan: Plan) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wfx.drivers import Driver
 from wfx.engines import (
-    Channel,
     Description,
     Engine,
     EngineCapabilities,
@@ -17,8 +17,7 @@ from wfx.engines import (
     Recognition,
     StepEvent,
 )
-from wfx.errors import DefinitionError, EngineError
-from wfx.records import decode
+from wfx.errors import EngineError
 from wfx.values import JsonValue, Values
 
 from wfx_nextflow import binding, installing, recognition
@@ -49,7 +48,7 @@ class NextflowEngine(Engine):
 
     def __init__(self, host: Host | None = None) -> None:
         super().__init__(host)
-        self._channel: Channel | None = None
+        self._started: Driver | None = None
         self._serves = ""
         """Which installation the driver may read."""
 
@@ -97,8 +96,7 @@ class NextflowEngine(Engine):
         patterns: dict[str, Any] = patterns_of(project, fragment)
         tools = {step.id: step.tool for step in description.steps}
         installation = self._installation(f"!{description.engine_version}" if description.engine_version else "")
-        channel = self._open(installation)
-        channel.send({
+        order: dict[str, JsonValue] = {
             "do": "run", **self._start(installation), "entry": entry, "workflow": fragment, "params": plan.inputs,
             "sheets": [p.id for p in description.inputs if binding.rows_of(p) is not None],
             "folders": [p.id for p in description.inputs if binding.is_output_folder(p)],
@@ -108,23 +106,18 @@ class NextflowEngine(Engine):
             "profile": plan.options.get("profile", ""), "published": PUBLISHED,
             "steps": {step: {"tool": tool, **patterns.get(step, {})} for step, tool in tools.items()},
             "containers": _containers(staged.runtime, description),
-        })  # fmt: skip
-        while True:
-            answer = self._receive(channel)
-            if "event" in answer:
-                events(decode(StepEvent, answer["event"]))
-            elif "result" in answer:
-                result: Any = answer["result"]
-                return EngineResult(
-                    result["status"], int(result["exit_code"]), result["outputs"], command=tuple(result["command"]),
-                    error=result["error"],
-                )  # fmt: skip
+        }  # fmt: skip
+        result = self._driver(installation).run(order, events)
+        return EngineResult(
+            result["status"], int(result["exit_code"]), result["outputs"], command=tuple(result["command"]),
+            error=result["error"],
+        )  # fmt: skip
 
     def close(self) -> None:
         """End the driver."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        if self._started is not None:
+            self._started.close()
+            self._started = None
 
     # -- Nextflow and its driver
 
@@ -138,9 +131,8 @@ class NextflowEngine(Engine):
         if not (home_of(self.host.tree, entry) / recognition.CONFIG).is_file():
             return Configuration()
         installation = self._installation()
-        channel = self._open(installation)
-        channel.send({"do": "config", **self._start(installation), "home": str(home_of(self.host.tree, entry))})
-        return read_configuration(str(self._receive(channel)["config"]))
+        order = {"do": "config", **self._start(installation), "home": str(home_of(self.host.tree, entry))}
+        return read_configuration(str(self._driver(installation).ask(order)["config"]))
 
     def _refuse_plugins(self, description: Description) -> None:
         """Refuse a pipeline that asks for plugins of Nextflow that nobody has provided: it would download them."""
@@ -165,28 +157,18 @@ class NextflowEngine(Engine):
             if self.host.settings.get("plugins") else "",
         }  # fmt: skip
 
-    def _open(self, installation: installing.Installation) -> Channel:
+    def _driver(self, installation: installing.Installation) -> Driver:
+        """Return the driver that may read an installation; another's is ended first."""
         if self._serves != installation.where:
             self.close()
-        if self._channel is None:
+        if self._started is None:
             assert self.host is not None
             self._serves = installation.where
             readable = list(installation.readable)
             if self.host.settings.get("plugins"):
                 readable.append(Path(str(self.host.settings["plugins"])).expanduser().absolute())
-            self._channel = self.host.launch([sys.executable, "-s", str(DRIVER)], readable=readable)
-        return self._channel
-
-    def _receive(self, channel: Channel) -> dict[str, JsonValue]:
-        answer = channel.receive()
-        if answer is None:
-            raise EngineError("Nextflow's driver ended without an answer")
-        problem = answer.get("problem")
-        if isinstance(problem, dict):
-            said = {key: str(problem[key]) for key in ("where", "why", "remedy") if problem.get(key)}
-            error = DefinitionError if problem.get("kind") == "document" else EngineError
-            raise error(str(problem.get("what") or "Nextflow cannot be used"), **said)
-        return answer
+            self._started = Driver(self.host, "Nextflow", [sys.executable, "-s", str(DRIVER)], readable=readable)
+        return self._started
 
 
 def _containers(runtime: Runtime | None, description: Description) -> JsonValue:

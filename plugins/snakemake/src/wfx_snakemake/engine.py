@@ -8,10 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from wfx.drivers import Driver
 from wfx.engines import (
-    Channel,
     Description,
     DocumentReference,
     Engine,
@@ -21,7 +21,7 @@ from wfx.engines import (
     Recognition,
     StepEvent,
 )
-from wfx.errors import DefinitionError, EngineError, InputError
+from wfx.errors import EngineError
 from wfx.records import decode
 from wfx.values import JsonValue, Values
 
@@ -51,7 +51,7 @@ class SnakemakeEngine(Engine):
 
     def __init__(self, host: Host | None = None) -> None:
         super().__init__(host)
-        self._channel: Channel | None = None
+        self._started: Driver | None = None
 
     @classmethod
     def recognise(cls, tree: Path, entry: str = "") -> Recognition | None:
@@ -86,7 +86,7 @@ class SnakemakeEngine(Engine):
 
     def describe(self, entry: str, fragment: str = "") -> Description:
         """See `Engine.describe`. `fragment` is the target: a rule or a file."""
-        answer = self._ask({"do": "describe", **self._workflow(entry, fragment), "version": self.version()})
+        answer = self._driver().ask({"do": "describe", **self._workflow(entry, fragment), "version": self.version()})
         return decode(Description, answer["description"])
 
     def read_inputs(self, document: bytes, name: str) -> Values:
@@ -117,32 +117,25 @@ class SnakemakeEngine(Engine):
         if staged.runtime is None and plan.description.images:
             images = dict.fromkeys(need.image for need in plan.description.images)
             logger.warning("rules run without containers; not used: %s", ", ".join(images))
-        channel = self._open()
         overrides = configuration.overrides(plan.description, plan.inputs)
-        channel.send({
+        order: dict[str, JsonValue] = {
             "do": "run", **self._workflow(workflow.entry, workflow.fragment), "targets": list(targets),
             "config": overrides, "root": str(staged.directory), "outputs": str(staged.directory / "outputs"),
             "logs": str(self.host.logs / "steps"), "cores": int(plan.options.get("cores") or 0),
             "memory": int(plan.options.get("memory") or 0), "containers": _containers(staged.runtime),
             "steps": {step.id: step.tool for step in plan.description.steps},
             "declared": {output.id: output.type.kind == "array" for output in plan.description.outputs},
-        })  # fmt: skip
-        while True:
-            answer = self._receive(channel)
-            if "event" in answer:
-                events(decode(StepEvent, answer["event"]))
-            elif "result" in answer:
-                result: Any = answer["result"]
-                return EngineResult(
-                    result["status"], int(result["exit_code"]), result["outputs"],
-                    command=_command(workflow.entry, workflow.fragment, targets), error=result["error"],
-                )  # fmt: skip
+        }  # fmt: skip
+        result = self._driver().run(order, events)
+        return EngineResult(
+            result["status"], int(result["exit_code"]), result["outputs"],
+            command=_command(workflow.entry, workflow.fragment, targets), error=result["error"],
+        )  # fmt: skip
 
     def close(self) -> None:
         """End the driver."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        if self._started is not None:
+            self._started.close()
 
     # -- the driver
 
@@ -155,27 +148,11 @@ class SnakemakeEngine(Engine):
         return {"tree": str(self.host.tree), "entry": entry, "fragment": fragment, "aliases": dict(self.host.aliases),
                 "state": str(self.host.state)}  # fmt: skip
 
-    def _open(self) -> Channel:
-        if self._channel is None:
+    def _driver(self) -> Driver:
+        if self._started is None:
             assert self.host is not None
-            self._channel = self.host.launch([self._python(), "-s", str(DRIVER)])
-        return self._channel
-
-    def _ask(self, message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        channel = self._open()
-        channel.send(message)
-        return self._receive(channel)
-
-    def _receive(self, channel: Channel) -> dict[str, JsonValue]:
-        answer = channel.receive()
-        if answer is None:
-            raise EngineError("Snakemake's driver ended without an answer")
-        problem = answer.get("problem")
-        if isinstance(problem, dict):
-            said = {key: str(problem[key]) for key in ("where", "why", "remedy") if problem.get(key)}
-            kind = {"document": DefinitionError, "input": InputError}.get(str(problem.get("kind")), EngineError)
-            raise kind(str(problem.get("what") or "Snakemake cannot be used"), **said)
-        return answer
+            self._started = Driver(self.host, "Snakemake", [self._python(), "-s", str(DRIVER)])
+        return self._started
 
 
 def _containers(runtime: Runtime | None) -> JsonValue:
