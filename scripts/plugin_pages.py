@@ -29,6 +29,7 @@ BESIDE = {
     },
     "container-factory": {},
     "engine": {
+        "wfx.drivers": ("Driver",),
         "wfx.values": ("Parameter", "ValueType", "Field", "SecondaryFile"),
         "wfx.staging": ("StagedRun",),
         "wfx.runtimes": ("Runtime",),
@@ -48,7 +49,7 @@ NOT_FOR_PLUGINS = {
     "wfx.exporting": {"pack"},
 }
 # Modules whose docstring says what all their classes have in common.
-TOLD = ("wfx.values",)
+TOLD = ("wfx.values", "wfx.drivers")
 SPECIAL = ("__init__", "__call__")
 
 
