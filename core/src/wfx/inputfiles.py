@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wfx.disclosing import Disclosable, Policy
 from wfx.errors import InputError, MachineError
 from wfx.fetching import Expected
 from wfx.planning import PlannedInput
@@ -24,6 +25,7 @@ class Layout:
     A file's companions (secondary files) lie beside it, because tools look for them there.
     """
 
+    policy: Policy = field(default_factory=Policy)
     files: list[PlannedInput] = field(default_factory=list)
     _taken: dict[str, Reference] = field(default_factory=dict)
     _next: dict[str, int] = field(default_factory=dict)
@@ -45,9 +47,12 @@ class Layout:
         group = [value, *_objects(value.get("secondaryFiles"))]
         located = [(item, Reference(str(item["location"]))) for item in group if _is_remote(item)]
         folder = self._folder(parameter, [(_name(item, reference), reference) for item, reference in located])
-        return self._place(value, folder, parameter, where)
+        word = self.policy.of((reference.uri for _, reference in located), parameter)
+        return self._place(value, folder, parameter, where, word)
 
-    def _place(self, value: dict[str, JsonValue], folder: str, parameter: str, where: str) -> dict[str, JsonValue]:
+    def _place(
+        self, value: dict[str, JsonValue], folder: str, parameter: str, where: str, word: Disclosable
+    ) -> dict[str, JsonValue]:
         result = dict(value)
         if _is_remote(value):
             reference = Reference(str(value["location"]))
@@ -55,7 +60,7 @@ class Layout:
             path = f"{folder}/{name}"
             if path not in self._taken:
                 self._taken[path] = reference
-                self.files.append(_planned(value, reference, path, parameter, where))
+                self.files.append(_planned(value, reference, path, parameter, where, word))
             result["location"] = path
             result["basename"] = name
             result.pop("path", None)
@@ -70,7 +75,7 @@ class Layout:
         if "secondaryFiles" in value:
             companions = _objects(value["secondaryFiles"])
             result["secondaryFiles"] = [
-                self._place(item, folder, parameter, f"{where}.secondaryFiles[{i}]")
+                self._place(item, folder, parameter, f"{where}.secondaryFiles[{i}]", word)
                 for i, item in enumerate(companions)
             ]
         return result
@@ -109,7 +114,9 @@ def _name(value: dict[str, JsonValue], reference: Reference) -> str:
     return safe_name(given if isinstance(given, str) and given else reference.name, keep_control=reference.is_local)
 
 
-def _planned(value: dict[str, JsonValue], reference: Reference, path: str, parameter: str, where: str) -> PlannedInput:
+def _planned(
+    value: dict[str, JsonValue], reference: Reference, path: str, parameter: str, where: str, word: Disclosable
+) -> PlannedInput:
     return PlannedInput(
         reference=reference,
         path=path,
@@ -117,6 +124,7 @@ def _planned(value: dict[str, JsonValue], reference: Reference, path: str, param
         parameter=parameter,
         expected=expected_of(value, where),
         host=reference.host,
+        disclosable=word,
     )
 
 

@@ -152,7 +152,11 @@ def _long_form(value: Any, name: str) -> Any:
     if not isinstance(value, dict):
         return value
     for short, cls in (("file", "File"), ("directory", "Directory")):
-        if short in value and "class" not in value and not set(value) - {short, "sha256", "size", "name"}:
+        if (
+            short in value
+            and "class" not in value
+            and not set(value) - {short, "sha256", "size", "name", "disclosable"}
+        ):
             result: dict[str, Any] = {"class": cls, "location": value[short]}
             if "sha256" in value:
                 result["checksum"] = f"sha256${str(value['sha256']).lower()}"
@@ -160,6 +164,8 @@ def _long_form(value: Any, name: str) -> Any:
                 result["size"] = value["size"]
             if "name" in value:
                 result["basename"] = value["name"]
+            if "disclosable" in value:
+                result["disclosable"] = value["disclosable"]
             return result
     return {key: _long_form(item, name) for key, item in value.items()}
 

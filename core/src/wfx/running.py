@@ -217,6 +217,21 @@ def machine() -> str:
     return f"{platform.system()} {platform.release()} {platform.machine()}, Python {platform.python_version()}"
 
 
+def keep_policy(directory: RunDirectory, record: RunRecord, plan: Plan) -> RunRecord:
+    """Hold a finished run to what a later definition of it says of disclosure, which its identity does not tell."""
+    words = {item.path: item.disclosable for item in plan.files}
+    files = tuple(
+        dataclasses.replace(item, disclosable=words.get(item.path, item.disclosable)) for item in record.plan.files
+    )
+    if files == record.plan.files:
+        return record
+    record = dataclasses.replace(record, plan=dataclasses.replace(record.plan, files=files))
+    directory.save("plan", record.plan)
+    directory.save("record", record)
+    write_public(directory, record.plan, record.lock)
+    return record
+
+
 def write_public(directory: RunDirectory, plan: Plan, lock: Lock) -> None:
     """Write plan, lock and the inputs as the engine reads them into the crate, without paths of this machine."""
     for name, value in (("plan.json", plan), ("lock.json", lock), ("inputs.json", plan.inputs)):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from wfx import disclosing
 from wfx.closures import Closure
 from wfx.crates.locating import Locator, link_out_of, remote
 from wfx.crates.reading import Crate
@@ -113,6 +114,7 @@ class Exact:
         """Return the inputs as the engine read them, each file held to its digest in the lock."""
         locked = {item.path: item for item in self.lock.items}
         described = {p.id: p for p in self.plan.description.inputs}
+        words = {item.path: item.disclosable for item in self.plan.files if item.disclosable != "yes"}
         result: Values = {}
         for name, value in self.plan.inputs.items():
             if name in given or name not in described:
@@ -125,6 +127,9 @@ class Exact:
                 location = item.get("location")
                 if not isinstance(location, str) or SCHEME.match(location):
                     return item  # what it may name is looked at with all other values
+                if location in words:
+                    # What may not be handed on from the first run may not be from the second.
+                    item = {**item, disclosing.KEY: disclosing.as_written(words[location])}
                 return self._placed(item, location, locked.get(location), f"input '{name}'", locator, session)
 
             result[name] = map_files(value, place)
