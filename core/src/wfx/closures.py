@@ -94,13 +94,8 @@ def collect(
     a file of this machine and `allow_local` is not set, FetchError and DefinitionError with the place that names what
     is missing or broken.
     """
-    fragment = "" if _fragment_is_path(reference) else reference.fragment
-    if tree is not None:
-        origin = open_given(reference, tree, session)
-    else:
-        origin = open_origin(reference.without_fragment() if fragment else reference, session, scratch, behalf)
-    if "%" in fragment:
-        fragment = os.fsdecode(unquote_to_bytes(fragment))
+    place, fragment = _process_of(reference)
+    origin = open_given(reference, tree, session) if tree is not None else open_origin(place, session, scratch, behalf)
     top, entry = tree_of(origin, scratch)
     folder = origin.main.path if origin.main.path.is_dir() else origin.main.path.parent
     cls, recognition = recognise(top, entry, session, engine, reference)
@@ -180,9 +175,23 @@ def recognise(
     return claims[0]
 
 
-def _fragment_is_path(reference: Reference) -> bool:
-    # `#path=…` is the git fetcher's; any other fragment names a process in the document.
-    return reference.fragment.startswith("path=") or reference.scheme.startswith("git+")
+def _process_of(reference: Reference) -> tuple[Reference, str]:
+    """Return what the fetcher is to bring, and the process in the document that the fragment names.
+
+    `#path=…` is the fetcher's; `&process=NAME` may stand behind it. Any other fragment is the process's name.
+    """
+    fragment = reference.fragment
+    if fragment.startswith(("path=", "only=", "process=")):
+        parts = fragment.split("&")
+        named = [part.partition("=")[2] for part in parts if part.startswith("process=")]
+        rest = "&".join(part for part in parts if not part.startswith("process="))
+        place = Reference(reference.without_fragment().uri + (f"#{rest}" if rest else ""))
+    elif (reference.scheme.startswith("git+") or reference.scheme == "gh") and set("/.=") & set(fragment):
+        # A path without its `path=`, which the fetcher explains.
+        return reference, ""
+    else:
+        named, place = [fragment], reference.without_fragment()
+    return place, os.fsdecode(unquote_to_bytes(named[0])) if named else ""
 
 
 def _follow(origin: Origin, cls: type[Engine], session: Session, allow_local: bool) -> dict[str, Found]:

@@ -165,7 +165,8 @@ def load_definition(data: bytes, name: str, base: Reference, session: Session) -
 def _reference(document: LoadedDocument, key: str, base: Reference) -> Reference:
     assert isinstance(document.value, dict)
     try:
-        return Reference.parse(str(document.value[key]), base)
+        read = Reference.parse_named if key == "workflow" else Reference.parse
+        return read(str(document.value[key]), base)
     except DefinitionError as error:
         raise DefinitionError(error.what, where=document.where((key,)), why=error.why, remedy=error.remedy) from error
 
@@ -296,7 +297,7 @@ def _said_on_the_command_line() -> Iterator[None]:
 
 def _workflow_reference(text: str) -> Reference:
     """Read the argument WORKFLOW; of a path, what stands after `#` names a process in the document."""
-    reference = Reference.parse(text)
+    reference = Reference.parse_named(text)
     path, mark, fragment = text.rpartition("#")
     if reference.is_local and mark and path and not reference.without_fragment().path.exists():
         whole = Reference.parse(path)

@@ -35,9 +35,9 @@ PUBLISHED = {
     "engine": {"cwl.cwltool": "wfx-cwl", "nextflow.nextflow": "wfx-nextflow", "snakemake.snakemake": "wfx-snakemake"},
     "exporter": {"ro-crate": "wfx-ro-crate", "zip": "wfx-ro-crate"},
     "fetcher": {
-        "*": "wfx-fsspec", "data": "wfx-file", "file": "wfx-file", "git+file": "wfx-git", "git+git": "wfx-git",
-        "docker": "wfx-oci", "git+http": "wfx-git", "git+https": "wfx-git", "git+ssh": "wfx-git", "http": "wfx-http",
-        "https": "wfx-http", "library": "wfx-oci", "oras": "wfx-oci",
+        "*": "wfx-fsspec", "data": "wfx-file", "docker": "wfx-oci", "file": "wfx-file", "gh": "wfx-git",
+        "git+file": "wfx-git", "git+git": "wfx-git", "git+http": "wfx-git", "git+https": "wfx-git", "git+ssh": "wfx-git",
+        "http": "wfx-http", "https": "wfx-http", "library": "wfx-oci", "oras": "wfx-oci",
     },
     "container-factory": {"docker": "wfx-docker", "podman": "wfx-podman", "singularity": "wfx-singularity"},
 }  # fmt: skip

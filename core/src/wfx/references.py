@@ -13,6 +13,8 @@ from wfx.errors import DefinitionError
 # RFC 3986 §3.1. One letter is a path too (`C:…`), so a scheme has two characters at least.
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
 LETTER = re.compile(r"[A-Za-z]:")
+# A collection of workflows that people name without a scheme, as its own tools do.
+COLLECTION = re.compile(r"nf-core/[A-Za-z0-9][A-Za-z0-9_\-]*(?:@[^\s#@]+)?(?:#\S+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,18 @@ class Reference:
             return base.join(text)
         # Path's own expanduser takes `./~x` for a home.
         return cls.of_path((base or Path.cwd()) / os.path.expanduser(text))
+
+    @classmethod
+    def parse_named(cls, text: str, base: Reference | Path | None = None) -> Reference:
+        """Read a reference that a person names, in which `nf-core/NAME[@REVISION]` is `gh:nf-core/NAME[@REVISION]`.
+
+        A path of that form that exists is the path. All else is as in `parse`.
+        """
+        if COLLECTION.fullmatch(text):
+            paths = [cls.parse(each, base) for each in dict.fromkeys((text, text.partition("#")[0]))]
+            if not any(each.is_local and each.path.exists() for each in paths):
+                return cls(f"gh:{text}")
+        return cls.parse(text, base)
 
     @classmethod
     def of_path(cls, path: Path) -> Reference:

@@ -216,3 +216,30 @@ def test_no_text_of_a_reference_shows_a_secret(uri: str) -> None:
 
 def test_the_query_is_replaced() -> None:
     assert with_query(Reference("https://h/x?a=b#c"), "d=e").uri == "https://h/x?d=e#c"
+
+
+@pytest.mark.parametrize(
+    ("text", "uri"),
+    [
+        ("nf-core/rnaseq", "gh:nf-core/rnaseq"),
+        ("nf-core/demo@1.0.1", "gh:nf-core/demo@1.0.1"),
+        ("nf-core/demo@feature/x#path=main.nf", "gh:nf-core/demo@feature/x#path=main.nf"),
+        ("nf-core/demo@1.0.1#OTHER", "gh:nf-core/demo@1.0.1#OTHER"),
+    ],
+)
+def test_a_pipeline_of_nf_core_is_named_as_its_own_tools_name_it(text: str, uri: str, tmp_path: Path) -> None:
+    assert Reference.parse_named(text, tmp_path).uri == uri
+
+
+@pytest.mark.parametrize(
+    "text", ["./nf-core/demo", "nf-core/demo/main.nf", "nf-core", "nf-core/", "other/demo", "nf-core/demo@"]
+)
+def test_no_other_form_is_a_pipeline_of_nf_core(text: str, tmp_path: Path) -> None:
+    assert Reference.parse_named(text, tmp_path) == Reference.parse(text, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["nf-core/demo", "nf-core/demo@1", "nf-core/demo#OTHER"])
+def test_a_path_of_that_form_that_exists_is_the_path(text: str, tmp_path: Path) -> None:
+    (tmp_path / text.partition("#")[0]).mkdir(parents=True)
+    assert Reference.parse_named(text, tmp_path).is_local
+    assert Reference.parse(text, tmp_path / "elsewhere").is_local

@@ -32,7 +32,7 @@ def fetch(
     expected = Expected(size=size)
     if sha256:
         expected = Expected(expected_of({"checksum": f"sha256${sha256}"}, "--sha256").sha256, size)
-    sources = [Source(Reference.parse(text), expected) for text in references]
+    sources = [Source(Reference.parse_named(text), expected) for text in references]
     with open_session(offline=offline, level=level) as (session, display):
         fetched = session.fetch(sources)
         display.finish()

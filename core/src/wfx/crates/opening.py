@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Of a registry's address for a crate: TRS and WorkflowHub serve `…/ro_crate`.
 SERVED = ("ro_crate", "ro-crate")
 # What these lead to is told by the name; the others are resolvers of registries, which may lead to crates.
-PLAIN = ("http", "https", "ftp", "file", "data", "s3", "gs", "sftp")
+PLAIN = ("http", "https", "ftp", "file", "data", "s3", "gs", "sftp", "gh")
 ZIP = b"PK\x03\x04"
 
 
@@ -47,7 +47,7 @@ def looks_like_crate(reference: Reference) -> bool:
 
 def may_be_crate(text: str) -> bool:
     """Say whether `find_crate` is worth asking of what is to be run: a file that is plainly none costs nothing."""
-    reference = Reference.parse(text)
+    reference = Reference.parse_named(text)
     if reference.is_local or reference.scheme in PLAIN:
         return looks_like_crate(reference)
     return not reference.scheme.startswith("git+") and not reference.fragment
@@ -58,7 +58,7 @@ def find_crate(text: str, session: Session) -> Crate | None:
 
     References whose name does not tell (a DOI, a registry's) are fetched and looked at.
     """
-    reference = Reference.parse(text)
+    reference = Reference.parse_named(text)
     if reference.is_local and not reference.path.exists():
         from wfx.runs import Register
 

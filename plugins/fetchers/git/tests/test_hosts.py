@@ -3,12 +3,12 @@ from __future__ import annotations
 import importlib.metadata
 
 import pytest
-from wfx.errors import OfflineError
+from wfx.errors import DefinitionError, OfflineError
 from wfx.fetching import Reference
-from wfx.net import Net
+from wfx.net import Net, NetSettings
 from wfx_git import wfx_fetchers
 from wfx_git.addresses import GitAddress
-from wfx_git.hosts import GitHubResolver, GitLabResolver, HostResolver
+from wfx_git.hosts import GitHubResolver, GitHubShorthand, GitLabResolver, HostResolver
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAMES = ["main", "feature", "feature/x", "v1", "caf\u00e9/x"]
@@ -96,6 +96,45 @@ def test_pages_of_gitlab(net: Net, tail: str, expected: str) -> None:
 def test_what_is_no_tree_of_gitlab_is_not_taken(net: Net, tail: str) -> None:
     uri = f"https://gitlab.com/{tail}"
     assert resolve(Lab(), uri, net) == uri
+
+
+def mirrored(address: str) -> Net:
+    return Net(settings=NetSettings(sections={"fetcher.git": {"github": address}}))
+
+
+def short(uri: str, net: Net) -> str:
+    (source,) = GitHubShorthand().resolve(Reference(uri), net)
+    return source.reference.uri
+
+
+@pytest.mark.parametrize(
+    ("tail", "expected"),
+    [("o/r", ""), ("o/r.git", ""), ("o/r@v1", "@v1"), ("o/r@feature/x#path=a/b&only=1", "@feature/x#path=a/b&only=1"),
+     ("o/r#path=main.nf", "#path=main.nf")],
+)  # fmt: skip
+def test_repositories_are_named_in_short(net: Net, tail: str, expected: str) -> None:
+    assert short(f"gh:{tail}", net) == f"git+https://github.com/o/r.git{expected}"
+
+
+@pytest.mark.parametrize("uri", ["gh:o", "gh:o/r/x", "gh:/o/r", "gh://o/r", "gh:o/r@", "gh:-o/r", "gh:o/r#main.nf"])
+def test_what_names_no_repository_is_refused(net: Net, uri: str) -> None:
+    with pytest.raises(DefinitionError, match="not a re"):
+        short(uri, net)
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [("https://git.example.org/", "git+https://git.example.org/o/r.git@v1"),
+     ("http://127.0.0.1:80/mirror", "git+http://127.0.0.1:80/mirror/o/r.git@v1")],
+)  # fmt: skip
+def test_another_host_takes_the_place_of_github(base: str, expected: str) -> None:
+    assert short("gh:o/r@v1", mirrored(base)) == expected
+
+
+@pytest.mark.parametrize("base", ["git.example.org", "file:///srv", "https://ann:secret@h", "https://"])
+def test_a_setting_that_is_no_address_is_refused(base: str) -> None:
+    with pytest.raises(DefinitionError, match=r"fetcher\.git\.github"):
+        short("gh:o/r", mirrored(base))
 
 
 def test_offline_the_revision_is_the_first_part(offline: Net) -> None:

@@ -17,6 +17,7 @@ from wfx.net.credentials import Credentials
 from wfx.testing.benches import FetchBench
 from wfx.testing.gitservers import GitDaemon, GitHttp, Repository, Request, Submodule, make_repository
 from wfx_git.fetcher import GitFetcher
+from wfx_git.hosts import GitHubShorthand
 
 pytestmark = pytest.mark.real
 
@@ -33,7 +34,7 @@ class Leading(ResolverFetcher):
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FetchBench]:
     monkeypatch.setattr("random.uniform", lambda low, high: 0.02)
-    made = FetchBench(tmp_path / "bench", [GitFetcher, Leading])
+    made = FetchBench(tmp_path / "bench", [GitFetcher, GitHubShorthand, Leading])
     yield made
     made.close()
 
@@ -267,3 +268,17 @@ def test_the_gates_settings_are_the_bundles(repository: Repository, served: Path
     gate = Net(settings=NetSettings(ca_bundle=str(tmp_path / "ca.pem")), credentials=Credentials(None, {}))
     remote = connect(GitAddress.parse(Reference("git+https://127.0.0.1/r")), gate)
     assert (remote.ca_bundle, remote.resolved) == (str(tmp_path / "ca.pem"), "")
+
+
+def test_a_repository_named_in_short_is_pinned_to_its_commit(bench: FetchBench, served: Path) -> None:
+    repository = make_repository(served / "lab/flow.git", {"main.nf": b"workflow {}"}, tag="v1")
+    with GitHttp(served) as server:
+        bench.network["sections"] = {"fetcher.git": {"github": server.url}}
+        answer = bench.one("gh:lab/flow@v1#path=main.nf")
+    assert bench.bytes_of(answer) == b"workflow {}"
+    assert (answer.reference.uri, answer.revision, answer.label) == (
+        "gh:lab/flow@v1#path=main.nf",
+        repository.head,
+        "v1",
+    )
+    assert answer.pinned == Reference(f"git+{server.url}/lab/flow.git@{repository.head}#path=main.nf")

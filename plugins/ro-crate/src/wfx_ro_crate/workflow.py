@@ -76,7 +76,7 @@ class Source:
             origins = list(dict.fromkeys((str(workflow.pinned), str(workflow.reference))))
             graph.set(self.main, "isBasedOn", [*origins])
             address = web_address(workflow.pinned)
-            if workflow.reference.scheme.startswith("git") and address:
+            if workflow.pinned.scheme.startswith("git") and address:
                 graph.set(self.main, "codeRepository", address)
         named = [
             f"{workflow.label}" if workflow.label else "",

@@ -1,7 +1,8 @@
-"""Turn what stands in the address bar at the two large hosts into references to their repositories.
+"""Turn what people write of the two large hosts' repositories into references to them.
 
-`https://github.com/OWNER/REPO/tree/v1/workflow` becomes `git+https://github.com/OWNER/REPO.git@v1#path=workflow`. Only
-the address is read and the git protocol asked: a host's own interface has limits and other answers.
+`https://github.com/OWNER/REPO/tree/v1/workflow`, as it stands in the address bar, and `gh:OWNER/REPO@v1#path=workflow`
+become `git+https://github.com/OWNER/REPO.git@v1#path=workflow`. Only the address is read and the git protocol asked: a
+host's own interface has limits and other answers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from wfx.errors import OfflineError
+from wfx.errors import DefinitionError, OfflineError
 from wfx.fetching import Net, Reference, ResolverFetcher, Source
 
 from wfx_git.addresses import COMMIT, GitAddress
@@ -29,6 +30,33 @@ NO_OWNERS: Final = frozenset({
     "sessions", "settings", "site", "snippets", "sponsors", "stars", "team", "topics", "trending", "uploads",
     "users",
 })  # fmt: skip
+
+
+GITHUB: Final = "https://github.com"
+
+
+class GitHubShorthand(ResolverFetcher):
+    """`gh:OWNER/REPO[@REVISION][#path=…]`: a repository at GitHub, or at the host that stands in its place."""
+
+    keys: ClassVar[tuple[str, ...]] = ("gh",)
+
+    def resolve(self, ref: Reference, net: Net) -> Sequence[Source]:
+        """Return the repository. Raises DefinitionError for what is none, or where the setting is no address."""
+        head, _, fragment = ref.uri.partition("#")
+        repository, mark, revision = head.partition(":")[2].partition("@")
+        parts = repository.split("/")
+        if len(parts) != 2 or not all(NAME.fullmatch(part) for part in parts) or (mark and not revision):
+            raise DefinitionError(
+                "not a repository at GitHub", where=str(ref), remedy="write gh:OWNER/REPOSITORY@REVISION#path=FOLDER"
+            )
+        base = str(net.section("fetcher.git").get("github") or GITHUB).rstrip("/")
+        if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", base):
+            raise DefinitionError(
+                f"the setting fetcher.git.github is {base!r}", why="it is no address of a host",
+                remedy="write it as https://HOST",
+            )  # fmt: skip
+        uri = f"git+{base}/{parts[0]}/{parts[1].removesuffix('.git')}.git{mark}{revision}"
+        return [Source(GitAddress.parse(Reference(uri + (f"#{fragment}" if fragment else ""))).reference())]
 
 
 @dataclass(frozen=True, slots=True)
