@@ -195,7 +195,7 @@ class _Batch(Bringer):
         if isinstance(fetcher, TreeFetcher):
             return self.tree(job, source, hops, fetcher)
         if isinstance(fetcher, StreamFetcher):
-            return self.stream(job, source, hops, fetcher)
+            return self._stream_or_folder(job, source, hops, fetcher)
         if not isinstance(fetcher, ResolverFetcher):
             raise FetchError(f"{type(fetcher).__name__} is no fetcher of a known shape", where=str(source.reference))
         resolver = fetcher
@@ -215,6 +215,16 @@ class _Batch(Bringer):
         if len(found) == 1:
             return self._hop(job, source, found[0], hops)
         return self._gather(job, source, found, hops)
+
+    def _stream_or_folder(
+        self, job: Job, source: Source, hops: tuple[Reference, ...], fetcher: StreamFetcher
+    ) -> Fetched:
+        files = self.patiently(source, lambda: fetcher.files(source.reference, self.net))
+        if files is None:
+            return self.stream(job, source, hops, fetcher)
+        if any(part.reference.without_fragment() == source.reference.without_fragment() for part in files):
+            raise FetchError("a folder there is within itself", where=str(source.reference))
+        return self._gather(job, source, list(files), (*hops, source.reference))
 
     def _pinned(
         self, job: Job, source: Source, pinned: Pinned, hops: tuple[Reference, ...], fetcher: ResolverFetcher

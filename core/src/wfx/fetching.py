@@ -155,6 +155,15 @@ class StreamFetcher(Fetcher):
         taken as a cut and retried.
         """
 
+    def files(self, ref: Reference, net: Net) -> Sequence[Source] | None:
+        """Return the files of the folder that the reference means, each with its path within it as `name`.
+
+        None, the default: it means no folder, and is opened. Say so by the reference alone (a slash at its end), so
+        that a file costs no question. The core opens each file by its own reference, many at the same time.
+        `wfx.listings` walks through folders. Raises what `open` raises, and PolicyError for names that lead elsewhere.
+        """
+        return None
+
 
 class TreeFetcher(Fetcher):
     """Writes a folder."""

@@ -263,7 +263,10 @@ def _probe(item: PlannedInput, session: Session) -> PlannedInput:
     if issubclass(fetcher, LocalFetcher) or not issubclass(fetcher, StreamFetcher):
         return item
     net = session.net if item.named_by is None else session.net.on_behalf_of(item.named_by, "fetch")
-    body = fetcher().open(item.reference, net)
+    opener = fetcher()
+    if opener.files(item.reference, net) is not None:
+        return item
+    body = opener.open(item.reference, net)
     body.stream.close()
     same = item.validator is not None and body.validator == item.validator and body.total == item.known_size
     return dataclasses.replace(
