@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wfx.testing.requirements import require
 from wfx_nextflow import installing
 
 pytestmark = pytest.mark.real
 
+NF_CORE = "3.3.2"
 # What needs the web.
 SKIPPED = "github, ci, github_badges, igenomes, email, adaptivecard, slackreport, gitpod, codespaces, nf_core_configs, rocrate, seqera_platform, vscode, gpu"
 FASTQC = """#!/bin/bash
@@ -34,9 +36,11 @@ def executable(path: Path, text: str) -> None:
 
 @pytest.fixture
 def made(tmp_path: Path, nextflow: installing.Installation) -> Any:
-    program = os.environ.get("WFX_NF_CORE") or shutil.which("nf-core")
-    if program is None:
-        pytest.skip("nf-core is not installed (pip install nf-core==3.3.2)")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    kept = cache / f"wfx-runtimes/nf-core-{NF_CORE}/bin/nf-core"
+    program = str(kept) if kept.is_file() else shutil.which("nf-core")
+    require(program is not None, f"nf-core {NF_CORE} is not installed (scripts/runtimes nextflow installs it)")
+    assert program is not None
     executable(
         tmp_path / "bin/nextflow", "#!/bin/bash\nexec " + " ".join(f"'{word}'" for word in nextflow.command) + ' "$@"\n'
     )
