@@ -89,6 +89,8 @@ class FetchError(WfxError):
     """Bytes could not be brought from where they are."""
 
     exit_code = 4
+    status: int | None = None
+    """Of a web server's answer, where that is what went wrong."""
 
 
 class ReferenceNotFound(FetchError):

@@ -9,6 +9,7 @@ import pytest
 from wfx.fetching import Expected, Source
 from wfx.references import Reference
 from wfx.testing.benches import FetchBench
+from wfx.testing.commands import WfxRun
 from wfx.testing.servers import FaultServer
 
 
@@ -24,6 +25,11 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FetchBenc
     made = FetchBench(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def wfx_run(tmp_path: Path) -> WfxRun:
+    return WfxRun(tmp_path / "home", tmp_path)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from wfx.errors import AccessDenied, DefinitionError, FetchError, OfflineError, PolicyError
+from wfx.fetching import Span
 from wfx.net import Net
 from wfx.net.addresses import is_public
 from wfx.net.credentials import Credentials
@@ -237,3 +238,21 @@ def test_an_address_that_changes_after_it_was_judged_is_not_followed(
         bench.one(url, retries=0)
     assert tried
     assert "127.0.0.1" not in tried
+
+
+def test_what_is_asked_for_anew_is_asked_for_in_the_same_way(bench, server: FaultServer) -> None:
+    """After 416 the whole comes; headers of the caller's, `anonymous` and a log-in in the address stay as they were."""
+    url = server.add("/a", b"short")
+    bench.environment[f"WFX_TOKEN_127_0_0_1_{server.port}"] = TOKEN
+    gate = bench.net()
+    moved = server.redirect("/moved", url)
+    body = gate.http(moved, Span(100), headers={"X-Signature": "s", "Accept": "text/plain"}, anonymous=True)
+    assert (body.start, body.read()) == (0, b"short")
+    assert len(server.requests) == 4
+    for request in server.requests:
+        assert request.headers["x-signature"] == "s"
+        assert request.headers["accept"] == "text/plain"
+        assert "authorization" not in request.headers
+    server.requests.clear()
+    assert gate.http(url.replace("127", "ann:longpassword@127"), Span(100)).read() == b"short"
+    assert [request.headers["authorization"][:6] for request in server.requests] == ["Basic ", "Basic "]

@@ -6,7 +6,7 @@ import difflib
 
 import click
 
-from wfx.cli.shared import common, print_json, print_table
+from wfx.cli.shared import common, open_session, print_json, print_table
 from wfx.config import BY_NAME, SETTINGS, Config
 from wfx.errors import UsageError
 
@@ -58,6 +58,47 @@ def explain(name: str, as_json: bool, level: int) -> None:
         click.echo(
             f"{'in force' if number == 0 else 'hidden  '}  {_text(value.value) or '(empty)'}  from {value.origin}"
         )
+
+
+@config.group()
+def credentials() -> None:
+    """Say which credentials are given and whether they work; no value is ever shown."""
+
+
+@credentials.command("list")
+@common
+def list_credentials(as_json: bool, level: int) -> None:
+    """List the places that credentials are given for, by name alone, in the order in which they count."""
+    from wfx.config import Directories
+    from wfx.net.credentials import Credentials
+
+    given = Credentials(Directories.find().config).given()
+    if as_json:
+        print_json({"credentials": given})
+        return
+    print_table(("PLACE", "KINDS", "FROM"), [(each.place, ", ".join(each.kinds), each.given_in) for each in given])
+
+
+@credentials.command("test")
+@click.argument("reference")
+@common
+def test_credential(reference: str, as_json: bool, level: int) -> int:
+    """Say which credential applies to REFERENCE, and whether the place accepts it.
+
+    The place is asked with it and without any. Exit code 4 where what applies is refused, or something is missing.
+    """
+    from wfx.references import Reference
+    from wfx.tryouts import try_out
+
+    with open_session(level=level) as (session, _):
+        tried = try_out(Reference.parse(reference), session)
+    if as_json:
+        print_json(tried)
+    else:
+        for place, given_in in tried.used.items():
+            click.echo(f"{place}: from {given_in}")
+        click.echo(tried.verdict)
+    return 0 if tried.good else 4
 
 
 def _text(value: object) -> str:

@@ -118,7 +118,7 @@ class Net:
 
     @property
     def credentials(self) -> Credentials:
-        """The credentials by origin."""
+        """The credentials by place."""
         if self._credentials is None:
             from wfx.net.credentials import Credentials
 
@@ -158,7 +158,7 @@ class Net:
     ) -> HttpBody:
         """Ask a web server, following redirects; the answer's body is a stream that notices when it is cut short.
 
-        Credentials are chosen for each hop by its origin; with `anonymous` none are sent but what `headers` has, for
+        Credentials are chosen for each hop by its address; with `anonymous` none are sent but what `headers` has, for
         protocols with a log-in of their own. Raises OfflineError, PolicyError (a private address, a downgrade to http),
         ReferenceNotFound (404, 410), AccessDenied (403, 407; 401 as AuthenticationNeeded), TemporaryFailure (429, 5xx,
         a connection that breaks) and FetchError.
@@ -170,12 +170,16 @@ class Net:
         """Return the configuration's section of a fetcher, `fetcher.NAME`; empty where there is none."""
         return self.settings.sections.get(name, {})
 
-    def connect(self, origin: str) -> Access:
-        """Return the right to speak another protocol than HTTP with `SCHEME://HOST[:PORT]`.
+    def connect(self, reference: str) -> Access:
+        """Return the right to speak another protocol than HTTP with the place of a reference, and its credentials.
 
+        They are chosen by the whole reference; of `SCHEME://HOST[:PORT]` alone, only those for all of a host are found.
         Raises OfflineError, and PolicyError where a document may not lead there.
         """
-        self._check_online(origin)
+        from wfx.references import Reference
+
+        self._check_online(reference)
+        origin = Reference(reference).origin
         addresses: tuple[str, ...] = ()
         if self._trusted is not None:
             from wfx.net.addresses import allowed_addresses, split_origin
@@ -184,7 +188,15 @@ class Net:
             found = allowed_addresses(host, port, trusted=self._trusted, settings=self.settings, where=origin)
             addresses = tuple(str(address[0]) for _, address in found)
         self.journal(origin, 1, 0)
-        return Access(origin, self.credentials.find(origin), addresses)
+        return Access(origin, self.credential(reference), addresses)
+
+    def credential(self, reference: str) -> Credential | None:
+        """Return the credential for a reference, whatever its scheme; None where there is none.
+
+        For protocols over HTTP that prove themselves in a way of their own (a signature by the keys for `s3://BUCKET`):
+        `http` adds the credentials of the web address by itself, unless it is called with `anonymous`.
+        """
+        return self.credentials.find(reference)
 
     def journal(self, origin: str, requests: int, size: int) -> None:
         """Write down that an origin was asked, or that so many bytes came from it."""

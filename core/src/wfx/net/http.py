@@ -88,6 +88,10 @@ class Client:
             if count == 0:
                 known.add(connection.address)
             location = response.getheader("Location")
+            if response.status == 416 and span is not None and span.start:
+                # The bytes that we have are more than there are now: the whole thing anew.
+                self._finish(connection, response)
+                return self.request(net, url, None, headers, method, data, anonymous=anonymous)
             if response.status not in REDIRECTS or not location:
                 return self._answer(net, hop, connection, response, span, bool(data) or method != "GET")
             self._finish(connection, response)
@@ -125,7 +129,7 @@ class Client:
             credential: Credential | None = Credential(username=hop.user, password=hop.password)
             redact.learn(hop.password)
         else:
-            credential = net.credentials.find(hop.origin)
+            credential = net.credentials.find(hop.url)
             if credential is None and hop is not first and hop.origin == first.origin and first.password:
                 credential = Credential(username=first.user, password=first.password)
         given = {name.lower() for name in own}
@@ -234,14 +238,12 @@ class Client:
     ) -> HttpBody:
         status = response.status
         headers = {name.lower(): value for name, value in response.getheaders()}
-        if status == 416 and span is not None and span.start:
-            # The bytes that we have are more than there are now: the whole thing anew.
-            self._finish(connection, response)
-            return self.request(net, hop.url, None, {}, "GET", None)
         if status not in (200, 206) and not (is_call and 200 <= status < 300):
             text = self._beginning(connection, response)
             headers["www-authenticate"] = response.getheader("WWW-Authenticate", "")  # all of them, joined
-            raise self._refusal(status, headers, text, hop)
+            refusal = self._refusal(status, headers, text, hop)
+            refusal.status = status
+            raise refusal
         stream = HttpStream(self, connection, response, lambda size: net.journal(hop.origin, 0, size))
         try:
             return self._body(hop, response, headers, stream, span)
@@ -292,7 +294,9 @@ class Client:
         if status in (404, 410):
             return ReferenceNotFound(f"not found ({status})", where=where, why=why, remedy="check the address")
         if status in (401, 403, 407):
-            remedy = f"give credentials for {hop.origin} (docs/tasks/credentials.md), or check those that you gave"
+            remedy = (
+                f"give credentials for {hop.origin} (docs/tasks/credentials.md), or try `wfx config credentials test`"
+            )
             what = f"access is refused ({status})"
             if status == 401:
                 challenge = headers.get("www-authenticate", "")

@@ -120,7 +120,7 @@ def connect(address: GitAddress, net: Net) -> Remote:
                 remedy="fetch it yourself, and give its path as an input",
             )  # fmt: skip
         return Remote(address, gate=net)
-    access = net.connect(address.origin)
+    access = net.connect(address.url)
     credential = access.credential
     if address.scheme not in ("http", "https"):
         return Remote(address, gate=net)
