@@ -16,6 +16,7 @@ from typing import Any
 
 from .events import CURRENT, Execution, Recorder
 from .rules import is_target
+from .scheduling import quicken
 
 
 def watch(recorder: Recorder) -> None:
@@ -51,6 +52,7 @@ def watch(recorder: Recorder) -> None:
 
     local.Executor.cached_or_run = cached_or_run
     measure()
+    quicken()
     _die_at_once()
 
 
