@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from wfx import checksums
 from wfx.errors import FetchError, IntegrityError
 from wfx.fetching import Expected, Source
 from wfx.references import Reference
@@ -19,7 +19,7 @@ def hold(path: Path, sha256: str, size: int, expected: Expected, reference: Refe
     for algorithm, stated in expected.checksums:
         if algorithm == "sha256":
             actual = sha256
-        elif algorithm in hashlib.algorithms_available:
+        elif checksums.known(algorithm):
             actual = digest_of(path, algorithm)
         else:
             raise FetchError(f"the checksum's algorithm {algorithm!r} is not known", where=str(reference))
@@ -28,10 +28,9 @@ def hold(path: Path, sha256: str, size: int, expected: Expected, reference: Refe
 
 
 def digest_of(path: Path, algorithm: str) -> str:
-    """Return the digest of a file, in hex, by one of hashlib's algorithms."""
-    # The older algorithms are for telling bytes apart, as their publishers do, not for security.
+    """Return the digest of a file, in hex, by an algorithm of `wfx.checksums`."""
     with open(path, "rb", buffering=0) as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+        return checksums.of_file(file, algorithm)
 
 
 def hold_size(size: int, expected: Expected, reference: Reference) -> None:

@@ -38,7 +38,7 @@ class Expected:
     size: int | None = None
     """Bytes."""
     checksums: tuple[tuple[str, str], ...] = ()
-    """Other algorithms, as hashlib names them, with lower-case hex: `(("md5", "9e10…"),)`."""
+    """Other algorithms, as hashlib or `wfx.checksums` names them, with lower-case hex: `(("md5", "9e10…"),)`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,3 +256,20 @@ def test_what_is_asked_for_anew_is_asked_for_in_the_same_way(bench, server: Faul
     server.requests.clear()
     assert gate.http(url.replace("127", "ann:longpassword@127"), Span(100)).read() == b"short"
     assert [request.headers["authorization"][:6] for request in server.requests] == ["Basic ", "Basic "]
+
+
+def test_what_was_sent_goes_to_no_other_host(bench, server: FaultServer) -> None:
+    with FaultServer() as other:
+        for status in (307, 308):
+            url = server.redirect(f"/{status}", other.add("/there", b"thanks"), status)
+            with pytest.raises(PolicyError, match="leads what was sent to another host"):
+                bench.net().http(url, method="POST", data=b'{"passports": ["secret"]}')
+        assert bench.net().http(server.redirect("/303", other.url + "/there", 303), method="POST", data=b"x").read()
+        assert [(request.method, request.body) for request in other.requests] == [("GET", b"")]
+
+
+def test_what_is_not_ready_is_asked_for_again_when_the_server_says(bench, server: FaultServer) -> None:
+    url = server.add("/a", b"thawed", refuse=[(202, {"Retry-After": "0"}), (202, {"Retry-After": "0"})])
+    assert bench.bytes_of(bench.one(url)) == b"thawed"
+    assert len(server.asked("/a")) == 3
+    assert any("202" in note for note in bench.progress.notes)

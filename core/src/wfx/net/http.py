@@ -38,7 +38,8 @@ IDLE_PER_ORIGIN = 32
 # A kept connection that the server may have closed meanwhile is not worth a try after this.
 IDLE_SECONDS = 20.0
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
+# 202 to a GET: what was asked for is being made ready (RFC 9110 §15.3.3), and `Retry-After` says when to come again.
+TEMPORARY = frozenset({202, 408, 425, 429, 500, 502, 503, 504})
 
 
 def _user_agent() -> str:
@@ -109,6 +110,12 @@ class Client:
             if response.status == 303 or (response.status in (301, 302) and method == "POST"):
                 method, data = "GET", None
             if target.origin != hop.origin:
+                if data is not None:
+                    raise PolicyError(
+                        "a redirect leads what was sent to another host",
+                        where=redact_uri(url),
+                        why=redact_uri(target.url),
+                    )
                 # What the caller added was meant for the first place alone.
                 own_headers = {k: v for k, v in own_headers.items() if k.lower() in ("accept", "content-type", "range")}
             hop = target
