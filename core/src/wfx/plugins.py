@@ -35,7 +35,8 @@ PUBLISHED = {
     "engine": {"cwl.cwltool": "wfx-cwl", "nextflow.nextflow": "wfx-nextflow", "snakemake.snakemake": "wfx-snakemake"},
     "exporter": {"ro-crate": "wfx-ro-crate", "zip": "wfx-ro-crate"},
     "fetcher": {
-        "*": "wfx-fsspec", "data": "wfx-file", "docker": "wfx-oci", "file": "wfx-file", "gh": "wfx-git",
+        "*": "wfx-fsspec", "data": "wfx-file", "docker": "wfx-oci", "file": "wfx-file", "ftp": "wfx-ftp",
+        "ftps": "wfx-ftp", "gh": "wfx-git",
         "git+file": "wfx-git", "git+git": "wfx-git", "git+http": "wfx-git", "git+https": "wfx-git", "git+ssh": "wfx-git",
         "http": "wfx-http", "https": "wfx-http", "library": "wfx-oci", "oras": "wfx-oci",
     },
