@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from wfx.about import About, read_about
 from wfx.engines import DocumentReference, Engine, Recognition
 from wfx.errors import DefinitionError, FetchError, PluginError, PolicyError, ReferenceNotFound, WfxError
 from wfx.fetching import Fetched, Source
@@ -53,6 +54,8 @@ class Closure:
     revision: str = ""
     label: str = ""
     licence: str | None = None
+    about: About = About()
+    """What lies beside the workflow and says something of it."""
 
     @property
     def digest(self) -> str:
@@ -109,7 +112,22 @@ def collect(
     found = _follow(origin, cls, session, allow_local)
     if cls.capabilities.whole_tree:
         found = _whole_tree(origin, folder, cls, session) | found
-    return _lay_out(reference, origin, cls, recognition, fragment, found)
+    closure = _lay_out(reference, origin, cls, recognition, fragment, found)
+    closure.about = read_about(_folders(origin, folder, recognition))
+    return closure
+
+
+def _folders(origin: Origin, folder: Path, recognition: Recognition) -> list[Path]:
+    """Return the folders in which something may be said of the workflow: from its document's up to the whole tree."""
+    if origin.root is not None:
+        top = origin.root
+        nearest = (top / origin.entry).parent
+    elif origin.main.reference.is_local:
+        top, nearest = folder, (folder / recognition.entry).parent
+    else:
+        # A lone document: what lies beside it elsewhere has not been fetched.
+        return []
+    return [nearest, *(parent for parent in nearest.parents if parent == top or parent.is_relative_to(top))]
 
 
 def recognise(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
+from wfx.about import About
 from wfx.values import JsonValue, Parameter, Values
 
 if TYPE_CHECKING:
@@ -167,6 +168,8 @@ class Description:
     network: tuple[str, ...] = ()
     """Ids of the tools that ask for the network."""
     warnings: tuple[str, ...] = ()
+    about: About = About()
+    """What the workflow's own manifest says of it; the core adds what lies beside it (`CITATION.cff`, licence, …)."""
 
 
 StepState = Literal["started", "completed", "failed", "skipped", "cached"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from wfx import closures, planning, running, staging
 from wfx.choosing import bare_engine, settings_of
+from wfx.about import merged
 from wfx.closures import Closure
 from wfx.definitions import Definition, inputs_as_given
 from wfx.engines import Description, Engine, StepEvent
@@ -233,7 +234,10 @@ class _Work:
             self.reporter.phase(f"describing it with {self.closure.engine.capabilities.name} {version}")
             known = self._ask_engine(scratch)
             planning.remember_description(self.closure, version, known, session)
-        self.description = known
+        about = merged((known.about, self.closure.about))
+        self.description = replace(
+            known, about=about, licence=known.licence or about.licence or None, doc=known.doc or about.description
+        )
 
     def _bare_engine(self) -> Engine:
         """Return an engine for the methods that start no process."""

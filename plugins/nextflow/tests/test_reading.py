@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wfx.about import About, Author
 from wfx.errors import DefinitionError
 from wfx.valuetypes import type_name
 from wfx_nextflow import NextflowEngine
 from wfx_nextflow.configuration import OPAQUE, literal, read_configuration
 from wfx_nextflow.describing import describe, image_of, selects
 from wfx_nextflow.groovy import Source, Unbalanced
+from wfx_nextflow.manifest import about
 from wfx_nextflow.parameters import parameters
 from wfx_nextflow.project import Project
 from wfx_nextflow.scripts import read_script
@@ -295,3 +297,33 @@ def test_the_usual_place_of_a_sheets_schema_counts_without_a_word(tmp_path: Path
     assert types_of(Project.read(tmp_path, "main.nf")) == {
         "input": "(File | record{sample: string, reads_1: File, reads_2: File?}[])?"
     }
+
+
+# -- the manifest
+
+
+def test_contributors_are_people_with_their_identifiers() -> None:
+    said = about(
+        read_configuration("""manifest.name = 'lab/flow'
+manifest.author = 'Somebody Else'
+manifest.contributors = [[name:'Ada Lovelace', affiliation:'Analytical, Ltd.', email:'a@e.org', github:'https://github.com/ada', contribution:['author', 'maintainer'], orcid:'0000-0002-1825-0097'], [name:'Bob', contribution:[], orcid:'']]
+manifest.homePage = 'https://github.com/lab/flow'
+manifest.version = '1.2.0'
+manifest.doi = '10.5281/zenodo.123, 10.5281/zenodo.124'
+manifest.license = 'MIT license'
+manifest.docsUrl = 'https://lab.example.org/flow'
+""")
+    )
+    assert said.authors == (
+        Author("Ada Lovelace", "https://orcid.org/0000-0002-1825-0097", "Analytical, Ltd.", "https://github.com/ada"),
+        Author("Bob"),
+    )
+    assert (said.title, said.version, said.licence) == ("lab/flow", "1.2.0", "MIT")
+    assert said.doi == "https://doi.org/10.5281/zenodo.123"
+    assert (said.home, said.repository) == ("https://lab.example.org/flow", "https://github.com/lab/flow")
+
+
+def test_authors_of_an_older_manifest_are_told_apart() -> None:
+    said = about(read_configuration("manifest.author = 'Ada Lovelace, Bob O\\'Neil and Eve'\n"))
+    assert [author.name for author in said.authors] == ["Ada Lovelace", "Bob O'Neil", "Eve"]
+    assert about(read_configuration("")) == About()

@@ -8,10 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wfx.testing.crates import PERSONAL, validate
 from wfx.testing.gitservers import GitHttp, Repository, make_repository
 from wfx.testing.repositories import Executable
 
 pytestmark = pytest.mark.real
+MANIFEST = b"""
+manifest {
+    name = 'nf-core/words'
+    author = 'Ada Lovelace'
+    contributors = [[name: 'Ada Lovelace', affiliation: 'Analytical Society', github: 'https://example.org/ada',
+        contribution: ['author'], orcid: '0000-0002-1825-0097']]
+    homePage = 'https://example.org/words'
+    description = 'Counts words'
+    version = '1.0.0'
+}
+"""
+CITATION = b"title: Words\nlicense: MIT\nauthors: [{name: Others}]\ndoi: 10.5281/zenodo.1234567\nkeywords: [text]\n"
 OTHER = b"workflow OTHER {\n    file(\"${params.outdir}/other.txt\").text = 'other'\n}\n"
 
 
@@ -27,6 +40,8 @@ def hub(wfx: Any, pipeline: Any, tmp_path: Path) -> Iterator[Repository]:
     """A host in the place of the large one, with `nf-core/words` at tag 1.0.0."""
     files = files_of(pipeline("words"))
     files["main.nf"] += OTHER
+    files["nextflow.config"] += MANIFEST
+    files["CITATION.cff"] = CITATION
     (tmp_path / "served/nf-core").mkdir(parents=True)
     repository = make_repository(tmp_path / "served/nf-core/words.git", files, tag="1.0.0")
     (tmp_path / "a.txt").write_text("the cat and the dog\n")
@@ -42,7 +57,13 @@ def test_a_pipeline_of_nf_core_is_run_by_its_name(wfx: Any, hub: Repository, tmp
     assert plan["workflow"]["reference"] == "gh:nf-core/words@1.0.0"
     assert (plan["workflow"]["revision"], plan["workflow"]["label"]) == (hub.head, "1.0.0")
     assert "# texts: " in wfx("inputs", "nf-core/words@1.0.0").stdout
-    assert "SPLIT, COUNT_WORDS" in wfx("inspect", "nf-core/words@1.0.0").stdout
+    inspected = wfx("inspect", "nf-core/words@1.0.0").stdout
+    assert "SPLIT, COUNT_WORDS" in inspected
+    for said in (
+        "about    Counts words", "licence  MIT", "version  1.0.0", "doi      https://doi.org/10.5281/zenodo.1234567",
+        "home     https://example.org/words", "authors  Ada Lovelace <https://orcid.org/0000-0002-1825-0097>", "keywords text",
+    ):  # fmt: skip
+        assert said in inspected
     [fetched] = wfx("fetch", "nf-core/words@1.0.0", "--json").json["fetched"]
     assert fetched["kind"] == "directory"
     wfx("stage", "nf-core/words@1.0.0", *given, "-o", "out")
@@ -55,6 +76,13 @@ def test_a_pipeline_of_nf_core_is_run_by_its_name(wfx: Any, hub: Repository, tmp
     assert main["codeRepository"].endswith("/nf-core/words.git")
     assert hub.head in json.dumps(main["isBasedOn"])
     assert "gh:nf-core/words@1.0.0" in main["isBasedOn"]
+    assert main["license"] == {"@id": "https://spdx.org/licenses/MIT"}
+    assert main["author"] == {"@id": "https://orcid.org/0000-0002-1825-0097"}
+    assert crate["https://orcid.org/0000-0002-1825-0097"]["name"] == "Ada Lovelace"
+    assert "https://doi.org/10.5281/zenodo.1234567" in main["identifier"]
+    assert (main["description"], main["version"]) == ("Counts words", hub.head)
+    assert crate["workflow/CITATION.cff"]["about"] == {"@id": "workflow/main.nf"}
+    assert [f for f in validate(tmp_path / "out", level="RECOMMENDED") if f.code not in PERSONAL] == []
 
 
 def test_a_folder_of_that_name_is_the_folder(wfx: Any, hub: Repository, tmp_path: Path) -> None:

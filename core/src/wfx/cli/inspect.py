@@ -10,6 +10,7 @@ import click
 from wfx.cli.shared import common, offline_option, open_session, print_json
 
 if TYPE_CHECKING:
+    from wfx.about import About
     from wfx.crates.contents import Contents, CrateValue
     from wfx.engines import Description
 
@@ -116,6 +117,7 @@ def workflow_lines(description: Description) -> Iterator[str]:
     yield f"  engine   {description.engine} {description.engine_version}, language version {description.language_version}"
     if description.licence:
         yield f"  licence  {description.licence}"
+    yield from about_lines(description.about)
     yield f"steps      {', '.join(step.id for step in description.steps[:MOST]) or 'one tool'}"
     for image in description.images[:MOST]:
         yield f"image      {image.image} for {image.tool}{'' if image.required else ' (a hint)'}"
@@ -126,6 +128,18 @@ def workflow_lines(description: Description) -> Iterator[str]:
             yield f"{side:<11}{item.id}: {type_name(item.type)}{state}{_short(default)}"
     for warning in description.warnings[:MOST]:
         yield f"warning    {warning}"
+
+
+def about_lines(about: About) -> Iterator[str]:
+    """Yield what a workflow's authors say of it, for people."""
+    for head, said in (("version", about.version), ("doi", about.doi), ("home", about.home or about.repository)):
+        if said:
+            yield f"  {head:<9}{_short(said)}"
+    if about.authors:
+        people = [f"{author.name} <{author.orcid}>" if author.orcid else author.name for author in about.authors]
+        yield f"  authors  {_short(', '.join(people))}"
+    if about.keywords:
+        yield f"  keywords {_short(', '.join(about.keywords))}"
 
 
 def _parameters(side: str, found: Sequence[CrateValue]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wfx.cli.display import WORDS, show_size, show_time
+from wfx.cli.inspect import about_lines
 from wfx.flow import Outcome
 from wfx.planning import Plan, PlannedImage
 from wfx.records import encode
@@ -28,6 +29,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"  sha256   {workflow.digest} over {len(workflow.documents)} documents"
     if workflow.licence or description.licence:
         yield f"  licence  {workflow.licence or description.licence}"
+    yield from about_lines(description.about)
     yield f"engine     {description.engine} {description.engine_version}, language version {description.language_version}"
     steps = [
         f"{step.id}{' (scattered)' if step.scatter else ''}{' (conditional)' if step.conditional else ''}"

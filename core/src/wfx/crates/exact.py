@@ -63,6 +63,7 @@ class Exact:
             ), entry=workflow.entry,
             fragment=workflow.fragment, documents=workflow.documents, sources=sources, aliases=dict(workflow.aliases),
             revision=workflow.revision, label=workflow.label, licence=workflow.licence,
+            about=self.plan.description.about,
         )  # fmt: skip
 
     def _documents(self, session: Session) -> dict[str, Path]:

@@ -14,22 +14,13 @@ from wfx.errors import DefinitionError, WfxError
 from wfx.values import Parameter, ValueType
 
 from wfx_nextflow.configuration import Configuration
+from wfx_nextflow.manifest import about
 from wfx_nextflow.parameters import parameters
 from wfx_nextflow.project import Project, Use
-from wfx_nextflow.recognition import KEY, read_text
+from wfx_nextflow.recognition import KEY
 
 FILES = ValueType("array", items=ValueType("File"))
 PUBLISHED = "published"
-LICENCES = (
-    (r"\bMIT License\b", "MIT"), (r"Apache License\s+Version 2\.0", "Apache-2.0"),
-    (r"GNU AFFERO GENERAL PUBLIC LICENSE\s+Version 3", "AGPL-3.0-only"),
-    (r"GNU LESSER GENERAL PUBLIC LICENSE\s+Version 3", "LGPL-3.0-only"),
-    (r"GNU GENERAL PUBLIC LICENSE\s+Version 3", "GPL-3.0-only"), (r"GNU GENERAL PUBLIC LICENSE\s+Version 2", "GPL-2.0-only"),
-    (r"BSD 3-Clause", "BSD-3-Clause"), (r"Mozilla Public License Version 2\.0", "MPL-2.0"),
-    (r"CC0 1\.0 Universal", "CC0-1.0"),
-)  # fmt: skip
-
-
 ASKS = "it asks for Nextflow's plugin "
 
 
@@ -78,10 +69,10 @@ def describe(project: Project, configuration: Configuration, version: str, workf
     optional_files = ValueType("union", alternatives=(ValueType("null"), FILES))
     outputs = [Parameter(step.id, optional_files, doc=f"Files that {step.id} publishes") for step in steps]
     outputs.append(Parameter(PUBLISHED, optional_files, doc="Other files that it writes"))
-    licence = manifest("manifest.license") or licence_of(project.home) or licence_of(project.tree)
+    said = about(configuration)
     return Description(
         engine=KEY, engine_version=version, language_version="DSL2", entry=project.entry, fragment=workflow, name=name,
-        doc=manifest("manifest.description"), licence=licence or None,
+        doc=said.description, licence=said.licence or None, about=said,
         inputs=parameters(project, configuration), outputs=tuple(outputs), tools=tuple(tools.values()), steps=tuple(steps),
         images=tuple(images.values()), warnings=tuple(warnings),
     )  # fmt: skip
@@ -145,16 +136,6 @@ def _meta(script: Path) -> str:
         return ""
     text = value.get("description") if isinstance(value, dict) else None
     return " ".join(text.split()) if isinstance(text, str) else ""
-
-
-def licence_of(tree: Path) -> str | None:
-    """Return the SPDX identifier of the licence that lies beside the pipeline, where it is a common one."""
-    for name in ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING"):
-        text = read_text(tree / name)
-        if text is not None:
-            head = " ".join(text[:2000].split())
-            return next((spdx for pattern, spdx in LICENCES if re.search(pattern, head, re.I)), None)
-    return None
 
 
 def patterns_of(project: Project, workflow: str) -> dict[str, dict[str, object]]:

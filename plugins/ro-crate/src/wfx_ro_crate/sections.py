@@ -14,6 +14,7 @@ from wfx_ro_crate.view import View, size_of
 
 MOST_ROWS = 40
 MOST_STEPS = 60
+MOST_AUTHORS = 12
 PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".gif", ".webp")
 MOST_PICTURES = 8
 WORDS = {
@@ -42,6 +43,8 @@ def top(view: View) -> Markup:
         ("By", who),
         ("Licence", licence(view)),
     ]
+    if description.about.authors:
+        facts.insert(1, ("Authors", authors(view)))
     name_of_it = description.name if description.name not in (record.plan.name, "") else ""
     about = "\n".join(filter(None, (name_of_it, record.publication.description or description.doc)))
     return tag(
@@ -56,6 +59,16 @@ def top(view: View) -> Markup:
         ),
         class_=f"top {record.status}",
     )
+
+
+def authors(view: View) -> Content:
+    """Name the workflow's authors, with links to those who have an ORCID iD."""
+    found: list[Content] = []
+    known = view.record.plan.description.about.authors
+    for person in known[:MOST_AUTHORS]:
+        name = view.short(person.name, 80)
+        found += [", " if found else "", link(person.orcid, name) if person.orcid else name]
+    return [*found, f" and {len(known) - MOST_AUTHORS} more" if len(known) > MOST_AUTHORS else ""]
 
 
 def workflow_link(view: View) -> Content:

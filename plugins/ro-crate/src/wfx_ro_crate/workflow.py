@@ -9,6 +9,7 @@ from wfx.engines import Step, Tool
 from wfx.planning import Document
 from wfx.running import RunRecord
 
+from wfx_ro_crate.authorship import describe_authorship
 from wfx_ro_crate.files import Files, licence, web_address
 from wfx_ro_crate.graph import Graph, Property, local_id, path_id, ref
 from wfx_ro_crate.values import Scope
@@ -66,7 +67,10 @@ class Source:
         graph.set(self.main, "name", description.name or PurePosixPath(workflow.entry).stem)
         graph.set(self.main, "description", description.doc)
         graph.set(self.main, "programmingLanguage", ref(self.language))
-        graph.set(self.main, "version", self.version(workflow.entry))
+        about = description.about
+        version = self.version(workflow.entry)
+        # A commit says more than what its authors call it, and that more than a digest.
+        graph.set(self.main, "version", version if workflow.revision else about.version or version)
         graph.add(BIOSCHEMAS, "CreativeWork", name="Bioschemas ComputationalWorkflow", version="1.0-RELEASE")
         graph.set(self.main, "conformsTo", ref(BIOSCHEMAS))
         stated = workflow.licence or description.licence
@@ -78,8 +82,10 @@ class Source:
             address = web_address(workflow.pinned)
             if workflow.pinned.scheme.startswith("git") and address:
                 graph.set(self.main, "codeRepository", address)
+        describe_authorship(self.main, about, workflow.documents, graph)
         named = [
             f"{workflow.label}" if workflow.label else "",
+            about.version if about.version != workflow.label.removeprefix("v") else "",
             f"#{description.fragment}" if description.fragment else "",
         ]
         alternate: list[Property] = [f"{graph.get(self.main, 'name')} {name}" for name in named if name]
