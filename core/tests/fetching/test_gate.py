@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from wfx.errors import AccessDenied, DefinitionError, FetchError, OfflineError, PolicyError
+from wfx.errors import AccessDenied, DefinitionError, FetchError, OfflineError, PolicyError, ReferenceNotFound
 from wfx.fetching import Span
 from wfx.net import Net
 from wfx.net.addresses import is_public
@@ -273,3 +273,26 @@ def test_what_is_not_ready_is_asked_for_again_when_the_server_says(bench, server
     assert bench.bytes_of(bench.one(url)) == b"thawed"
     assert len(server.asked("/a")) == 3
     assert any("202" in note for note in bench.progress.notes)
+
+
+def test_the_end_of_other_bytes_is_not_put_behind_the_beginning_of_these(bench, server: FaultServer) -> None:
+    """A server that knows no If-Range answers with 206 and another ETag."""
+    url = server.add("/a", b"0123456789", etag='"new"')
+    server.resources["/a"].on_request = lambda request, resource: request.headers.pop("if-range", None)
+    net = bench.net()
+    body = net.http(url, Span(4, None, '"old"'))
+    assert (body.start, body.read(), body.validator) == (0, b"0123456789", '"new"')
+    body = net.http(url, Span(4, None, '"new"'))
+    assert (body.start, body.read()) == (4, b"456789")
+
+
+def test_answers_that_a_caller_reads_himself_are_returned(bench, server: FaultServer) -> None:
+    url = server.add("/a", b"<Code>Gone</Code>", status=404)
+    moved = server.redirect("/b", f"{server.url}/a")
+    net = bench.net()
+    body = net.http(url, also=(404,))
+    assert (body.status, body.read()) == (404, b"<Code>Gone</Code>")
+    body = net.http(moved, also=(302,))
+    assert (body.status, body.headers["location"]) == (302, f"{server.url}/a")
+    with pytest.raises(ReferenceNotFound):
+        net.http(moved, also=(403,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -155,16 +155,20 @@ class Net:
         method: str = "GET",
         data: bytes | None = None,
         anonymous: bool = False,
+        also: Collection[int] = (),
     ) -> HttpBody:
         """Ask a web server, following redirects; the answer's body is a stream that notices when it is cut short.
 
         Credentials are chosen for each hop by its address; with `anonymous` none are sent but what `headers` has, for
-        protocols with a log-in of their own. Raises OfflineError, PolicyError (a private address, a downgrade to http),
-        ReferenceNotFound (404, 410), AccessDenied (403, 407; 401 as AuthenticationNeeded), TemporaryFailure (429, 5xx,
-        a connection that breaks) and FetchError.
+        protocols with a log-in of their own. `also` are statuses whose answers the caller reads himself, redirects too: they
+        are returned like any other (`HttpBody.status`).
+
+        Raises OfflineError, PolicyError (a private address, a downgrade to http), ReferenceNotFound
+        (404, 410), AccessDenied (403, 407; 401 as AuthenticationNeeded), TemporaryFailure (429, 5xx, a connection that
+        breaks) and FetchError.
         """
         self._check_online(url)
-        return self._client().request(self, url, span, headers or {}, method, data, anonymous=anonymous)
+        return self._client().request(self, url, span, headers or {}, method, data, anonymous=anonymous, also=also)
 
     def section(self, name: str) -> Mapping[str, Any]:
         """Return the configuration's section of a fetcher, `fetcher.NAME`; empty where there is none."""

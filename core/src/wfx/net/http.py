@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -75,7 +75,7 @@ class Client:
 
     def request(
         self, net: Net, url: str, span: Span | None, headers: Mapping[str, str], method: str, data: bytes | None,
-        *, anonymous: bool = False,
+        *, anonymous: bool = False, also: Collection[int] = (),
     ) -> HttpBody:  # fmt: skip
         """Follow redirects to an answer; see `Net.http`."""
         hop = first = Hop.parse(url)
@@ -89,12 +89,11 @@ class Client:
             if count == 0:
                 known.add(connection.address)
             location = response.getheader("Location")
-            if response.status == 416 and span is not None and span.start:
-                # The bytes that we have are more than there are now: the whole thing anew.
+            if _is_of_other_bytes(response, span):
                 self._finish(connection, response)
-                return self.request(net, url, None, headers, method, data, anonymous=anonymous)
-            if response.status not in REDIRECTS or not location:
-                return self._answer(net, hop, connection, response, span, bool(data) or method != "GET")
+                return self.request(net, url, None, headers, method, data, anonymous=anonymous, also=also)
+            if response.status in also or response.status not in REDIRECTS or not location:
+                return self._answer(net, hop, connection, response, span, bool(data) or method != "GET", also)
             self._finish(connection, response)
             try:
                 target = Hop.parse(urljoin(hop.url, latin_to_utf8(location)))
@@ -241,11 +240,12 @@ class Client:
     # -- answers
 
     def _answer(
-        self, net: Net, hop: Hop, connection: Connection, response: Response, span: Span | None, is_call: bool
-    ) -> HttpBody:
+        self, net: Net, hop: Hop, connection: Connection, response: Response, span: Span | None, is_call: bool,
+        also: Collection[int],
+    ) -> HttpBody:  # fmt: skip
         status = response.status
         headers = {name.lower(): value for name, value in response.getheaders()}
-        if status not in (200, 206) and not (is_call and 200 <= status < 300):
+        if status not in (200, 206) and status not in also and not (is_call and 200 <= status < 300):
             text = self._beginning(connection, response)
             headers["www-authenticate"] = response.getheader("WWW-Authenticate", "")  # all of them, joined
             refusal = self._refusal(status, headers, text, hop)
@@ -326,6 +326,18 @@ class Client:
         # Behind a proxy it is as likely the proxy that is in the way.
         through = f" through the proxy {redact_uri(hop.proxy)}" if hop.proxy else ""
         return TemporaryFailure(f"the server cannot be reached{through}", where=where, why=redact(reason))
+
+
+def _is_of_other_bytes(response: Response, span: Span | None) -> bool:
+    """Say whether the bytes that we have are no longer those of the place: then the whole is asked for anew."""
+    if span is None or not span.start:
+        return False
+    if response.status == 416:
+        return True
+    # A server that knows no If-Range (RFC 9110 §13.1.5) sends the end of whatever it has now.
+    etag = response.getheader("ETag", "")
+    known = span.validator or ""
+    return response.status == 206 and known.startswith('"') and etag.startswith('"') and etag != known
 
 
 def _may_reuse(
