@@ -66,6 +66,7 @@ SETTINGS = (
     Setting("net.ca_bundle", str, "", "File of certificates to trust, in place of the system's."),
     Setting("net.allow_private_hosts", list, [], "Hosts in private networks that redirects and documents may lead to."),
     Setting("engines.cwl", str, "cwltool", "Engine for the Common Workflow Language."),
+    Setting("engines.folder", str, "", "Folder of the engines that wfx provides; empty: below the cache."),
 )  # fmt: skip
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 # Sections that belong to plugins: their keys are the plugin's own (its README has the table).

@@ -47,6 +47,8 @@ class Definition:
     input_options: tuple[InputOption, ...] = ()
     name: str = ""
     engine: str = ""
+    engine_version: str = ""
+    """The version to run it with, or `current`: the one that is found; empty: what the workflow declares decides."""
     containers: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     crate: Held | None = None
@@ -64,6 +66,7 @@ class Definition:
                 "cwd": str(Path.cwd()) if self.input_options else None,
                 "containers": list(self.containers),
                 **({"crate": self.crate.fingerprint()} if self.crate is not None else {}),
+                **({"engine_version": self.engine_version} if self.engine_version else {}),
             }
         )
 
@@ -220,6 +223,7 @@ def from_command_line(
     inputs: Sequence[str] = (),
     name: str | None = None,
     engine: str | None = None,
+    engine_version: str | None = None,
     containers: str | None = None,
     cores: int | None = None,
     memory: str | None = None,
@@ -245,6 +249,7 @@ def from_command_line(
         input_options=tuple(InputOption.parse(option) for option in inputs),
         name=name or definition.name,
         engine=engine or definition.engine,
+        engine_version=engine_version or definition.engine_version,
     )
 
 

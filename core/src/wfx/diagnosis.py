@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from wfx.containers import FactoryContext
-from wfx.errors import PluginError, UnknownKey, WfxError
+from wfx.errors import EngineError, PluginError, UnknownKey, WfxError
 from wfx.installed import CORE, KINDS, Provider
 from wfx.plugins import PluginManager
 from wfx.versions import normal_name
@@ -155,6 +155,12 @@ def _try(manager: PluginManager, provider: Provider, settings: Callable[[str], M
             if not answer.version:
                 return _finding(provider, "note", f"{answer.problem} ({provider})", answer.remedy)
             return _finding(provider, "ok", f"{provider.key} {answer.version} ({provider})")
+    except EngineError as error:
+        usual = cls.capabilities.provides
+        if not usual:
+            return _broken(provider, error)
+        text = f"{error}; wfx provides {usual} when a workflow needs it"
+        return _finding(provider, "note", text, f"wfx engines install {provider.key.partition('.')[2]}")
     except WfxError as error:
         return _broken(provider, error)
     except Exception as error:  # noqa: BLE001 (a stranger's code; what it does wrong is what is looked for)
@@ -169,3 +175,5 @@ class _Bare:
     """A host for the methods of an engine that start no process."""
 
     settings: Mapping[str, Any]
+    offline: bool = True
+    installation: None = None

@@ -7,6 +7,7 @@ process serves `describe` and `run`.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from wfx.about import About
+from wfx.errors import EngineError
 from wfx.values import JsonValue, Parameter, Values
+from wfx.versions import satisfies
 
 if TYPE_CHECKING:
+    from wfx.providing import Provision
     from wfx.staging import StagedRun
 
 SCHEMA = 1
@@ -42,6 +46,10 @@ class EngineCapabilities:
     """Whether only running its documents shows what they name, so that the closure is the whole folder or repository."""
     leaves_out: tuple[str, ...] = ()
     """Patterns of names, at any depth, that are no part of such a tree: what the engine itself leaves there."""
+    versions: str = ""
+    """Versions of the program that the plugin can drive, as `Engine.fits` reads them: `>=8.20,<10`; empty: any."""
+    provides: str = ""
+    """Version that wfx provides where nobody asks for another; empty: wfx cannot provide this engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,28 @@ class Recognition:
     language_version: str
     evidence: str
     """One line: `cwlVersion: v1.2, class: Workflow in wf.cwl`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a workflow says about the version of its engine."""
+
+    text: str
+    """As it stands there, and as `Engine.fits` reads it: `>=8.0`, `!>=24.04.0`."""
+    where: str
+    """The document, relative to the tree."""
+    strict: bool = True
+    """False where another version may run it too, with a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A version of the engine's program that wfx keeps: what `Engine.provide` has put into a folder, whole."""
+
+    version: str
+    folder: Path
+    digest: str = ""
+    """sha256 over its packages with their digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +281,10 @@ class Host(Protocol):
         """Whether the network is switched off: nothing is brought that is missing."""
 
     @property
+    def installation(self) -> Installation | None:
+        """The version of the engine's program to use; None: the one that is found on this machine."""
+
+    @property
     def tree(self) -> Path:
         """Where the workflow's documents lie (read-only to the engine)."""
 
@@ -298,7 +332,46 @@ class Engine(ABC):
 
     @abstractmethod
     def version(self) -> str:
-        """Return the version of the engine's program without starting it where that is possible. Raises EngineError."""
+        """Return the version of the engine's program without starting it where that is possible. Raises EngineError.
+
+        It is that of `installation`, where there is one; else of what is found: on PATH, beside wfx, in the settings.
+        Nothing is brought.
+        """
+
+    @property
+    def installation(self) -> Installation | None:
+        """The version that the core provides for this run; None: what is found on this machine is used."""
+        return self.host.installation if self.host is not None else None
+
+    @classmethod
+    def wants(cls, entry: str, read: Callable[[str], str | None]) -> Wanted | None:
+        """Return what the workflow declares about the engine's version, None where it says nothing. Runs nothing.
+
+        `read` returns the text of a document by its path in the tree, None where there is none.
+        """
+        return None
+
+    @classmethod
+    def fits(cls, version: str, wanted: str) -> bool:
+        """Say whether a version is among those that are wanted; any is where nothing is. By default as PEP 440 has it."""
+        return satisfies(version, wanted) is not False
+
+    @classmethod
+    def candidate(cls, wanted: str) -> str:
+        """Return the version to provide for what is wanted: the usual one, else one that it names; empty for none."""
+        usual, able = cls.capabilities.provides, cls.capabilities.versions
+        named: list[str] = re.findall(r"\d+(?:\.\d+)*", wanted)
+        fitting = (v for v in (usual, *named) if v and cls.fits(v, wanted) and cls.fits(v, able))
+        return next(fitting, "")
+
+    @classmethod
+    def provide(cls, job: Provision) -> str:
+        """Put the version `job.version` of the program into the folder `job.into`; return which it is, in full.
+
+        The core moves the folder to `job.final` when this returns, and hands it to `version` and all that follows as
+        `installation`. Only for engines whose capabilities say what they provide. Raises EngineError.
+        """
+        raise EngineError(f"{cls.capabilities.name} cannot be provided by wfx")
 
     @abstractmethod
     def describe(self, entry: str, fragment: str = "") -> Description:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from wfx import running, runtimes
 from wfx.choosing import settings_of
-from wfx.engines import Engine
+from wfx.engines import Engine, Installation
 from wfx.errors import IntegrityError, WfxError
 from wfx.hosts import EngineHost
 from wfx.planning import Plan
+from wfx.provided import in_use
 from wfx.rundirs import RunDirectory
 from wfx.running import RunRecord
 from wfx.runs import Register
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 def execute(
     directory: RunDirectory, plan: Plan, lock: Lock, engine_class: type[Engine], engine: Engine | None,
     sandbox: Sandbox, session: Session, reporter: Reporter, exporter: ReadyExporter | None = None,
+    installation: Installation | None = None,
 ) -> RunRecord:  # fmt: skip
     """Run it, describe it, register it. `engine` is the one that has described it, which knows of no runtime."""
     exporter = exporter or ReadyExporter(session)
@@ -50,14 +52,16 @@ def execute(
     if engine is None or runtime is not None:
         if engine is not None:
             engine.close()
-        engine = engine_class(host_for(directory, engine_class, sandbox, plan.workflow.aliases, session, runtime))
+        aliases = plan.workflow.aliases
+        engine = engine_class(host_for(directory, engine_class, sandbox, aliases, session, runtime, installation))
     reporter.phase(f"running {plan.name} with {engine.capabilities.name} {plan.description.engine_version}")
     staged = StagedRun(directory.path, plan, lock, runtime=runtime)
     try:
-        record = running.execute(
-            directory, staged, engine, config=session.config, sandbox=sandbox.describe(),
-            contacts=session.contacts(), on_event=reporter.step,
-        )  # fmt: skip
+        with in_use(installation):
+            record = running.execute(
+                directory, staged, engine, config=session.config, sandbox=sandbox.describe(),
+                contacts=session.contacts(), on_event=reporter.step,
+            )  # fmt: skip
     except WfxError:
         # Whatever ended it, the directory is left as a crate that says so.
         if directory.has("record"):
@@ -97,10 +101,10 @@ class ReadyExporter:
 
 def host_for(
     directory: RunDirectory, engine: type[Engine], sandbox: Sandbox, aliases: Mapping[str, str], session: Session,
-    runtime: Runtime | None = None,
+    runtime: Runtime | None = None, installation: Installation | None = None,
 ) -> EngineHost:  # fmt: skip
     """Return what the core does for the engine of a run."""
     return EngineHost.for_run(
         directory, sandbox=sandbox, settings=settings_of(engine, session), aliases=aliases, runtime=runtime,
-        offline=session.offline,
+        offline=session.offline, installation=installation,
     )  # fmt: skip

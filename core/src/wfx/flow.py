@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wfx import closures, planning, running, staging
-from wfx.choosing import bare_engine, settings_of
+from wfx.choosing import Choice, bare_engine, choose, choose_for, settings_of
 from wfx.about import merged
 from wfx.closures import Closure
 from wfx.definitions import Definition, inputs_as_given
@@ -136,9 +136,14 @@ def execute(path: Path, session: Session, options: Options | None = None, report
             sandboxed=sandbox.active, workflow_is_local=local, trusted=_trusted(plan.workflow.pinned, options, session)
         )
         engine_class = session.plugins.engine(plan.description.engine)
+        # What is executed is the plan as stored, the engine's version with it.
+        choice = choose(engine_class, session, asked=plan.description.engine_version)
         from wfx import executing
 
-        record = executing.execute(directory, plan, lock, engine_class, None, sandbox, session, reporter or Silent())
+        record = executing.execute(
+            directory, plan, lock, engine_class, None, sandbox, session, reporter or Silent(),
+            installation=choice.installation,
+        )  # fmt: skip
         return Outcome(directory.path, directory.state.run, plan, lock, record)
 
 
@@ -191,6 +196,7 @@ class _Work:
         self.engine: Engine | None = None
         self.exporter: ReadyExporter | None = None
         self.closure: Closure
+        self.choice: Choice
         self.description: Description
         self.images: dict[str, ImageSource] = {}
 
@@ -217,7 +223,8 @@ class _Work:
             sandboxed=self.sandbox.active, workflow_is_local=self.closure.local,
             trusted=_trusted(self.closure.pinned, self.options, session),
         )  # fmt: skip
-        version = self._bare_engine().version()
+        self.choice = choose_for(self.closure, session, definition.engine_version)
+        version = self.choice.version
         self.request = digest(
             [
                 definition.workflow.safe(),
@@ -241,7 +248,7 @@ class _Work:
 
     def _bare_engine(self) -> Engine:
         """Return an engine for the methods that start no process."""
-        return bare_engine(self.closure.engine, self.session)
+        return bare_engine(self.closure.engine, self.session, self.choice.installation)
 
     def _ask_engine(self, scratch: Path) -> Description:
         from wfx import executing
@@ -251,7 +258,10 @@ class _Work:
         settings = settings_of(closure.engine, self.session)
         if self.directory is not None:
             staging.place_workflow(closure.documents, closure.sources, self.directory.workflow, self.session.store)
-            host = executing.host_for(self.directory, closure.engine, self.sandbox, closure.aliases, self.session)
+            host = executing.host_for(
+                self.directory, closure.engine, self.sandbox, closure.aliases, self.session,
+                installation=self.choice.installation,
+            )  # fmt: skip
             self.engine = closure.engine(host)
             self.stack.callback(self.engine.close)
             if not self.options.stage_only:
@@ -259,7 +269,7 @@ class _Work:
             return self.engine.describe(closure.entry, closure.fragment)
         aside = EngineHost.in_folder(
             scratch / "describe", sandbox=self.sandbox, settings=settings, aliases=closure.aliases,
-            offline=self.session.offline,
+            offline=self.session.offline, installation=self.choice.installation,
         )  # fmt: skip
         staging.place_workflow(closure.documents, closure.sources, aside.tree, self.session.store)
         engine = closure.engine(aside)
@@ -273,10 +283,12 @@ class _Work:
         engine = self.engine or self._bare_engine()
         values = self.definition.values(self.description, engine)
         runtime, images, warnings = self._images(probe=probe) if self.description.images else (NONE, (), [])
+        if self.choice.warning:
+            warnings = [self.choice.warning, *warnings]
         return planning.make_plan(
             self.closure, self.description, values, engine, self.session, name=self.name, request=self.request,
             containers=(runtime,), images=images, warnings=warnings, options=dict(self.definition.options), probe=probe,
-            named=self.definition.crate.named if self.definition.crate is not None else {},
+            named=self.definition.crate.named if self.definition.crate is not None else {}, program=self.choice.planned,
         )  # fmt: skip
 
     def _images(self, *, probe: bool) -> tuple[str, tuple[PlannedImage, ...], list[str]]:
@@ -312,7 +324,7 @@ class _Work:
 
         record = executing.execute(
             directory, plan, lock, self.closure.engine, self.engine, self.sandbox, self.session, self.reporter,
-            self.exporter,
+            self.exporter, self.choice.installation,
         )  # fmt: skip
         return Outcome(directory.path, directory.state.run, plan, lock, record)
 

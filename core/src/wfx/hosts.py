@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wfx.engines import Installation
 from wfx.errors import MachineError
 from wfx.processes import EngineChannel, Order
 from wfx.rundirs import RunDirectory
@@ -45,6 +46,8 @@ class EngineHost:
     name: str = "the engine"
     offline: bool = False
     """Whether the network is switched off for all of wfx."""
+    installation: Installation | None = None
+    """The version of the engine's program that wfx provides; None: the one that is found on this machine."""
     channels: list[EngineChannel] = field(default_factory=list)
 
     @classmethod
@@ -52,7 +55,7 @@ class EngineHost:
         cls, directory: RunDirectory, sandbox: Sandbox, settings: Mapping[str, JsonValue] | None = None,
         aliases: Mapping[str, str] | None = None, *, name: str = "the engine", needs: Sequence[str] = (),
         readable: Sequence[Path] = (), cleaning: Sequence[Sequence[str]] = (), runtime: Runtime | None = None,
-        offline: bool = False,
+        offline: bool = False, installation: Installation | None = None,
     ) -> EngineHost:  # fmt: skip
         """Serve an engine in a run directory: inputs and workflow are read-only to it, the rest writable."""
         return cls(
@@ -60,13 +63,14 @@ class EngineHost:
             logs=directory.logs, sandbox=sandbox, root=directory.path, name=name, run=directory, needs=tuple(needs),
             read_only=(directory.workflow, directory.inputs), readable=tuple(readable),
             cleaning=tuple(tuple(command) for command in cleaning), runtime=runtime, offline=offline,
+            installation=installation,
         )  # fmt: skip
 
     @classmethod
     def in_folder(
         cls, folder: Path, sandbox: Sandbox, settings: Mapping[str, JsonValue] | None = None,
         aliases: Mapping[str, str] | None = None, *, name: str = "the engine", readable: Sequence[Path] = (),
-        offline: bool = False,
+        offline: bool = False, installation: Installation | None = None,
     ) -> EngineHost:  # fmt: skip
         """Serve an engine in a scratch folder, to describe a workflow that has no run directory."""
         folder = folder.resolve()
@@ -77,6 +81,7 @@ class EngineHost:
         return cls(
             settings=settings or {}, tree=tree, aliases=aliases or {}, state=state, logs=logs, sandbox=sandbox,
             root=folder, name=name, read_only=(tree,), readable=tuple(readable), offline=offline,
+            installation=installation,
         )  # fmt: skip
 
     def launch(
@@ -93,7 +98,7 @@ class EngineHost:
             environment["PATH"] = os.pathsep.join([str(self._wrapper(self.runtime)), environment["PATH"]])
         wrapped = self.sandbox.wrap(
             command, directory=self.root, cwd=self.state, read_only=self.read_only,
-            readable=(*self.readable, *readable, *(access.readable if access else ())),
+            readable=(*self.readable, *self._provided(), *readable, *(access.readable if access else ())),
             writable=access.writable if access else (), network=bool(self.needs) or self._containers_have_network(),
             containers=self.runtime is not None and self.runtime.nests,
         )  # fmt: skip
@@ -108,6 +113,9 @@ class EngineHost:
         channel.hide((str(self.root), "."), *([(home, "~")] if len(home) > 1 else []))
         self.channels.append(channel)
         return channel
+
+    def _provided(self) -> tuple[Path, ...]:
+        return (self.installation.folder,) if self.installation is not None else ()
 
     def _containers_have_network(self) -> bool:
         """Say whether the sandbox must have what its containers get; a daemon's have it from the daemon."""

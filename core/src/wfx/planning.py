@@ -115,6 +115,20 @@ class PlannedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedProgram:
+    """The engine's program; its version stands in the description."""
+
+    provided: bool = False
+    """Whether wfx provides it; else it is the one that was found."""
+    digest: str = ""
+    """Of one that is provided: sha256 over its packages with their digests."""
+    declared: str = ""
+    """What the workflow says about the version: `>=8.0 in Snakefile`."""
+    reason: str = ""
+    """Why it is not simply the one that was found."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What will be done: data, versioned and stored; what is executed is the plan as stored."""
 
@@ -127,6 +141,7 @@ class Plan:
     images: tuple[PlannedImage, ...] = ()
     containers: tuple[str, ...] = (NONE,)
     """The runtime that serves it."""
+    program: PlannedProgram = PlannedProgram()
     warnings: tuple[str, ...] = ()
     """What the user should know before it runs."""
     options: dict[str, str] = field(default_factory=dict)
@@ -199,6 +214,7 @@ def make_plan(
     options: dict[str, str] | None = None,
     probe: bool = False,
     named: Mapping[str, Reference] | None = None,
+    program: PlannedProgram | None = None,
 ) -> Plan:
     """Resolve a definition whose workflow has been collected and described.
 
@@ -230,6 +246,7 @@ def make_plan(
         files=files,
         images=tuple(images),
         containers=tuple(containers),
+        program=program or PlannedProgram(),
         warnings=tuple(warnings),
         options=dict(options or {}),
         request=request,

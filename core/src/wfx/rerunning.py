@@ -11,10 +11,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from wfx import flow
-from wfx.choosing import bare_engine
+from wfx.choosing import choose
 from wfx.comparing.comparators import Settings
 from wfx.comparing.judging import Comparison, judge
 from wfx.comparing.sides import open_side, side_of
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from wfx.flow import Options, Outcome, Reporter
     from wfx.session import Session
 
-EngineVersion = Literal["recorded", "current"]
+RECORDED = "recorded"
+"""In place of a version of the engine: the one that the run was made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,15 @@ class Rerun:
 
 
 def rerun(
-    argument: str, session: Session, options: Options, reporter: Reporter, *, engine_version: EngineVersion = "recorded",
+    argument: str, session: Session, options: Options, reporter: Reporter, *, engine_version: str = RECORDED,
     action: str = "", settings: Settings | None = None, by: dict[str, str] | None = None,
     machine: Mapping[str, Any] | None = None,
 ) -> Rerun:  # fmt: skip
     """Run again what a run, or a crate of anybody, records, and compare.
 
     `machine` has what `definitions.on_this_machine` takes: cores, memory, containers. Raises UsageError where nothing is
-    recorded, EngineError where the engine has another version than the recorded one and `engine_version` does not allow
-    that.
+    recorded, EngineError where the engine cannot be had in the version that is recorded or asked for (`engine_version`: a
+    version, `current` for the one that is here, or `recorded`).
     """
     crate = find_crate(argument, session)
     if crate is None:
@@ -66,9 +67,10 @@ def rerun(
             "the crate records no run to be made again", where=shown(held.where), remedy="run it with `wfx run`"
         )
     original = side_of(crate, shown(held.where), session, action)
-    _check_version(held, session, reporter, engine_version)
+    version = _version(held, session, reporter, engine_version)
     options = dataclasses.replace(options, force=True, outdir=_outdir(held, options))
-    outcome = flow.run(_definition(held, machine or {}, session), session, options, reporter)
+    definition = dataclasses.replace(_definition(held, machine or {}, session), engine_version=version)
+    outcome = flow.run(definition, session, options, reporter)
     made, by = open_side(str(outcome.directory), session), by or {}
     found = judge(original, made, settings or Settings(), by=by, default=by.get("", ""))
     _write_down(outcome, held, found, session)
@@ -88,22 +90,25 @@ def _definition(held: Held, machine: Mapping[str, Any], session: Session) -> Def
     )
 
 
-def _check_version(held: Held, session: Session, reporter: Reporter, wanted: EngineVersion) -> None:
+def _version(held: Held, session: Session, reporter: Reporter, wanted: str) -> str:
+    """Return the version of the engine to run with; empty where the crate tells of none."""
     name, recorded = _recorded(held)
     engine = _engine(held, session)
-    if not recorded or engine is None:
-        return
-    installed = engine.version()
-    if installed == recorded:
-        return
-    said = f"the run was made with {name} {recorded}, and {installed} is installed"
-    if wanted == "current":
-        reporter.warn(said)
-        return
-    raise EngineError(
-        said, where=shown(held.where),
-        remedy=f"install {name} {recorded}, or go on with what is here: --engine-version current",
-    )  # fmt: skip
+    if engine is None or not recorded:
+        return "" if wanted == RECORDED else wanted
+    if wanted != RECORDED:
+        version = choose(engine, session, asked=wanted).version
+        if version != recorded:
+            reporter.warn(f"the run was made with {name} {recorded}, and is made again with {version}")
+        return wanted
+    try:
+        choose(engine, session, asked=recorded)
+    except EngineError as error:
+        raise EngineError(
+            f"the run was made with {name} {recorded}", where=shown(held.where), why=str(error),
+            remedy="or go on with what is here: --engine-version current",
+        ) from error  # fmt: skip
+    return recorded
 
 
 def _recorded(held: Held) -> tuple[str, str]:
@@ -114,14 +119,14 @@ def _recorded(held: Held) -> tuple[str, str]:
     return engine_of(held.crate, held.action)
 
 
-def _engine(held: Held, session: Session) -> Engine | None:
-    """Return the engine that will run it, for its version; None where only the documents tell which that is."""
+def _engine(held: Held, session: Session) -> type[Engine] | None:
+    """Return the engine that will run it; None where only the documents tell which that is."""
     if held.exact is not None:
         key = held.exact.plan.description.engine
     else:
         spoken = language(held.crate, held.main)[2]
         key = next((k for k in session.plugins.keys("engine") if k.split(".")[0] == spoken), "")
-    return bare_engine(session.plugins.engine(key), session) if key else None
+    return session.plugins.engine(key) if key else None
 
 
 def _outdir(held: Held, options: Options) -> Path:

@@ -16,7 +16,7 @@ from wfx.cli.display import show_size
 from wfx.cli.plugins import finding_line
 from wfx.cli.shared import common, open_session, print_json
 from wfx.diagnosis import Finding
-from wfx.errors import WfxError
+from wfx.errors import EngineError, PluginError, WfxError
 from wfx.plugins import PUBLISHED
 from wfx.session import Session
 
@@ -45,6 +45,7 @@ def look(session: Session) -> Iterator[Finding]:
         "wfx", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     )
     yield from _plugins(session)
+    yield from _engines(session)
     yield from _without_plugin(session)
     yield from _sandbox()
     yield from _programs()
@@ -63,6 +64,26 @@ def _plugins(session: Session) -> Iterator[Finding]:
     for finding in diagnosis.doctor(session.plugins, session.config.section):
         if finding.state != "ok" or finding.subject.startswith(("engine ", "container-factory ")):
             yield finding
+
+
+def _engines(session: Session) -> Iterator[Finding]:
+    """Name the versions of engines that wfx keeps, and those that are no longer what was installed."""
+    from wfx import provided
+
+    for key in session.plugins.keys("engine"):
+        try:
+            for each in provided.kept(provided.root_of(session), session.plugins.engine(key)):
+                subject = f"engine {key} {each.version}"
+                try:
+                    provided.check(each)
+                except WfxError as error:
+                    yield Finding(subject, "missing", error.why or error.what, error.remedy or "")
+                else:
+                    yield Finding(subject, "ok", f"kept by wfx, {show_size(each.size)} in {each.folder}")
+        except WfxError as error:
+            # A plugin that is broken has been named already.
+            if not isinstance(error, PluginError) or isinstance(error, EngineError):
+                yield Finding(f"engine {key}", "missing", str(error))
 
 
 def _without_plugin(session: Session) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ COMMANDS = {
     "check": ("wfx.cli.crates", "check", "Check that a crate is valid."),
     "fetch": ("wfx.cli.fetch", "fetch", "Fetch references into the store, or to a file."),
     "cache": ("wfx.cli.cache", "cache", "Look after the store of fetched things."),
+    "engines": ("wfx.cli.engines", "engines", "List, install and remove versions of engines."),
     "plugins": ("wfx.cli.plugins", "plugins", "List and show the installed plugins."),
     "config": ("wfx.cli.config", "config", "Show the settings in force, and where each comes from."),
     "doctor": ("wfx.cli.doctor", "doctor", "Look what this machine has and lacks for wfx."),

@@ -19,10 +19,10 @@ from wfx.errors import NotReproduced, WorkflowFailed
 )
 @click.option(
     "--engine-version",
-    type=click.Choice(["recorded", "current"]),
+    metavar="VERSION|current",
     default="recorded",
     show_default=True,
-    help="Whether another version of the engine than the recorded one will do.",
+    help="Version of the engine, provided where it is missing; current: the one that is here.",
 )
 @click.option("--action", default="", help="Of a crate with several runs, the one to make again.")
 @comparison_options
@@ -56,7 +56,7 @@ def rerun(
             outdir=outdir, runs=Path(session.config.get_str("run.directory")), allow_local=allow_local, trust=trust
         )
         found = run_again(
-            crate, session, options, display, engine_version="current" if engine_version == "current" else "recorded",
+            crate, session, options, display, engine_version=engine_version,
             action=action, settings=Settings(tolerance), by=by, machine=machine,
         )  # fmt: skip
         display.finish()

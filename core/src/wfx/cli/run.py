@@ -30,6 +30,10 @@ def what_to_run(function: F) -> F:
         click.option("--action", default="", help="Of a crate with several runs, the one whose inputs are taken."),
         click.option("--name", help="Name of the run."),
         click.option("--engine", help="Engine, as LANGUAGE.ENGINE or either half."),
+        click.option(
+            "--engine-version", metavar="VERSION|current",
+            help="Version of the engine, provided where it is missing; current: the one that is here.",
+        ),
         click.option("--containers", metavar="LIST", help="Container runtimes in order of preference, or none."),
         click.option("--cores", type=click.IntRange(1), help="Cores that the run may use."),
         click.option("--memory", metavar="SIZE", help="Memory that the run may use: 8GB."),

@@ -31,6 +31,10 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield f"  licence  {workflow.licence or description.licence}"
     yield from about_lines(description.about)
     yield f"engine     {description.engine} {description.engine_version}, language version {description.language_version}"
+    if plan.program.declared:
+        yield f"  asked    {plan.program.declared}"
+    if plan.program.provided:
+        yield f"  provided by wfx: {plan.program.reason}"
     steps = [
         f"{step.id}{' (scattered)' if step.scatter else ''}{' (conditional)' if step.conditional else ''}"
         for step in description.steps

@@ -29,11 +29,14 @@ from wfx_cwl import binding, documents
 
 if TYPE_CHECKING:
     from wfx.planning import Plan
+    from wfx.providing import Provision
     from wfx.runtimes import Runtime
     from wfx.staging import StagedRun
 
 logger = logging.getLogger(__name__)
 DRIVER = Path(__file__).with_name("driver")
+VERSIONS = ">=3.1.20240508115724"
+PROVIDED = "3.1.20250715140722"
 
 
 class CwltoolEngine(Engine):
@@ -48,6 +51,8 @@ class CwltoolEngine(Engine):
         name="cwltool",
         language_name="Common Workflow Language",
         containers=("docker", "podman", "singularity"),
+        versions=VERSIONS,
+        provides=PROVIDED,
     )
 
     def __init__(self, host: Host | None = None) -> None:
@@ -66,12 +71,14 @@ class CwltoolEngine(Engine):
 
     def version(self) -> str:
         """Return cwltool's version, from its metadata."""
+        if self.installation is not None:
+            return self.installation.version
         python = self._python()
         if python == sys.executable:
             try:
                 return importlib.metadata.version("cwltool")
             except importlib.metadata.PackageNotFoundError:
-                raise EngineError("cwltool is not installed", remedy="pip install cwltool") from None
+                raise EngineError("cwltool is not installed", remedy="wfx engines install cwltool") from None
         code = "import importlib.metadata as m; print(m.version('cwltool'))"
         try:
             done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -81,6 +88,13 @@ class CwltoolEngine(Engine):
         if done.returncode != 0:
             raise EngineError("cwltool is not installed there", where=python, remedy=f"{python} -m pip install cwltool")
         return done.stdout.strip()
+
+    @classmethod
+    def provide(cls, job: Provision) -> str:
+        """Put cwltool into an environment of its own, with pip."""
+        from wfx.providing import python_environment
+
+        return python_environment(job, f"cwltool=={job.version}")
 
     def describe(self, entry: str, fragment: str = "") -> Description:
         """See `Engine.describe`."""
@@ -130,6 +144,10 @@ class CwltoolEngine(Engine):
     # -- the driver
 
     def _python(self) -> str:
+        if self.installation is not None:
+            from wfx.providing import environment_python
+
+            return str(environment_python(self.installation, "cwltool"))
         settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
         return str(settings.get("python") or sys.executable)
 

@@ -76,6 +76,12 @@ def _recognise_file(path: Path, entry: str) -> Recognition | None:
     return Recognition(KEY, entry, f">={version[1]}" if version else "unknown", f"{told} in {entry}")
 
 
+def min_version(text: str) -> str:
+    """Return the version of Snakemake that a Snakefile asks for at least; empty where it asks for none."""
+    found = MIN_VERSION.search(text)
+    return found[1] if found else ""
+
+
 def references(data: bytes, name: str) -> Iterator[DocumentReference]:
     """Yield the files that stand in a Snakefile by name: documents, scripts, environments, config files and schemas."""
     if not (name.endswith(SUFFIX) or "snakefile" in PurePosixPath(name).name.lower()):

@@ -20,6 +20,7 @@ from wfx.engines import (
     Host,
     Recognition,
     StepEvent,
+    Wanted,
 )
 from wfx.errors import EngineError
 from wfx.records import decode
@@ -28,11 +29,14 @@ from wfx.values import JsonValue, Values
 from wfx_snakemake import configuration, documents
 
 if TYPE_CHECKING:
+    from wfx.providing import Provision
     from wfx.runtimes import Runtime
     from wfx.staging import StagedRun
 
 logger = logging.getLogger(__name__)
 DRIVER = Path(__file__).with_name("driver")
+VERSIONS = ">=8.20,<10"
+PROVIDED = "9.5.1"
 PYTHON = "the Python of the setting engine.snakemake.snakemake.python"
 
 
@@ -46,7 +50,7 @@ class SnakemakeEngine(Engine):
     keys = (documents.KEY,)
     capabilities = EngineCapabilities(
         language="snakemake", name="Snakemake", language_name="Snakemake", containers=("singularity",), whole_tree=True,
-        leaves_out=documents.LEFT_OUT,
+        leaves_out=documents.LEFT_OUT, versions=VERSIONS, provides=PROVIDED,
     )  # fmt: skip
 
     def __init__(self, host: Host | None = None) -> None:
@@ -65,12 +69,14 @@ class SnakemakeEngine(Engine):
 
     def version(self) -> str:
         """Return Snakemake's version, from its metadata."""
+        if self.installation is not None:
+            return self.installation.version
         python = self._python()
         if python == sys.executable:
             try:
                 return importlib.metadata.version("snakemake")
             except importlib.metadata.PackageNotFoundError:
-                raise EngineError("Snakemake is not installed", remedy="pip install 'snakemake>=8.20,<10'") from None
+                raise EngineError("Snakemake is not installed", remedy="wfx engines install snakemake") from None
         code = "import importlib.metadata as m; print(m.version('snakemake'))"
         try:
             done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -83,6 +89,19 @@ class SnakemakeEngine(Engine):
                 remedy=f"{python} -m pip install 'snakemake>=8.20,<10'",
             )
         return done.stdout.strip()
+
+    @classmethod
+    def wants(cls, entry: str, read: Callable[[str], str | None]) -> Wanted | None:
+        """Return what `min_version` in the Snakefile says."""
+        least = documents.min_version(read(entry) or "")
+        return Wanted(f">={least}", entry) if least else None
+
+    @classmethod
+    def provide(cls, job: Provision) -> str:
+        """Put Snakemake into an environment of its own, with pip."""
+        from wfx.providing import python_environment
+
+        return python_environment(job, f"snakemake=={job.version}")
 
     def describe(self, entry: str, fragment: str = "") -> Description:
         """See `Engine.describe`. `fragment` is the target: a rule or a file."""
@@ -140,6 +159,10 @@ class SnakemakeEngine(Engine):
     # -- the driver
 
     def _python(self) -> str:
+        if self.installation is not None:
+            from wfx.providing import environment_python
+
+            return str(environment_python(self.installation, "snakemake"))
         settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
         return str(settings.get("python") or sys.executable)
 

@@ -102,7 +102,10 @@ def make_executor(recorder: Recorder, cores: int, memory: int) -> Any:
 
             job.collect_outputs = collected
 
-    executor = TellingExecutor(max_parallel=cores)
+    executor = TellingExecutor()
+    if cores:
+        # Not by its argument, which older versions do not have.
+        executor.max_cores = float(cores)
     if memory:
         executor.max_ram = min(executor.max_ram, memory // 2**20)
     return executor
