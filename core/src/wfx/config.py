@@ -54,6 +54,7 @@ SETTINGS = (
     Setting("trust", list, [], "Workflows from elsewhere whose reference begins so run without a sandbox too."),
     Setting("containers", list, [], "Container runtimes, in order of preference, or none; empty is any that is there."),
     Setting("container.network", bool, False, "Whether containers get a network where a tool asks for it, and builds do."),
+    Setting("site", str, "", "Where workflows run that need a server: the NAME of a section [site.NAME]; by default the only one."),
     Setting("run.directory", str, "wfx-runs", "Folder for run directories that are not named with -o."),
     Setting("run.cores", int, 0, "Cores that a run may use; 0 is all."),
     Setting("run.memory", str, "", "Memory that a run may use (8GB); empty is all."),
@@ -63,6 +64,9 @@ SETTINGS = (
     Setting("fetch.idle_timeout", float, 60.0, "Seconds without a byte after which a connection is given up."),
     Setting("fetch.low_speed_time", float, 60.0, "Seconds below 1 kB/s after which a connection is given up."),
     Setting("fetch.max_bytes", int, 0, "Size that no fetched file may exceed; 0 is no limit."),
+    Setting("archive.max_entries", int, 100_000, "Files, links and folders that an archive may hold."),
+    Setting("archive.max_bytes", int, 0, "Size that an archive may have unpacked; 0 is no limit but the ratio's."),
+    Setting("archive.max_ratio", int, 250, "Bytes that may come of one packed byte, beyond 64 MiB; 0 is no limit."),
     Setting("net.ca_bundle", str, "", "File of certificates to trust, in place of the system's."),
     Setting("net.allow_private_hosts", list, [], "Hosts in private networks that redirects and documents may lead to."),
     Setting("engines.cwl", str, "cwltool", "Engine for the Common Workflow Language."),
@@ -70,7 +74,7 @@ SETTINGS = (
 )  # fmt: skip
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 # Sections that belong to plugins: their keys are the plugin's own (its README has the table).
-FREE_SECTIONS = ("container", "engine", "fetcher")
+FREE_SECTIONS = ("container", "engine", "fetcher", "site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,12 @@ class Config:
     def section(self, name: str) -> dict[str, Any]:
         """Return the settings of a plugin."""
         return dict(self.sections.get(name, {}))
+
+    def site(self) -> dict[str, Any]:
+        """Return the section of the site in force, with its name as `site`; without a section it is the name alone."""
+        names = sorted({name.split(".")[1] for name in self.sections if name.startswith("site.")})
+        name = self.get_str("site") or (names[0] if len(names) == 1 else "")
+        return {"site": name, "sites": names, **self.section(f"site.{name}")}
 
     def person(self) -> dict[str, str]:
         """Return what is known of the person: the settings, else git's name. Empty where nobody says."""

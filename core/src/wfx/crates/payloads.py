@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from wfx.archives.zips import sharing
 from wfx.errors import DefinitionError, MachineError, PolicyError
 
 MOST_MEMBERS = 1_000_000
@@ -254,4 +255,7 @@ def open_zip(place: Path) -> zipfile.ZipFile:
     if len(archive.infolist()) > MOST_MEMBERS:
         archive.close()
         raise PolicyError(f"it has more than {MOST_MEMBERS:,} members", where=str(place))
+    if (shared := sharing(archive.infolist())) is not None:
+        archive.close()
+        raise PolicyError("its members share bytes, as those of a zip bomb", where=str(place), why=shared.filename[:80])
     return archive
