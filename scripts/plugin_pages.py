@@ -27,7 +27,11 @@ BESIDE = {
         "wfx.net": ("Net", "Access", "TemporaryFailure", "AuthenticationNeeded"),
         "wfx.net.credentials": ("Credential",),
     },
-    "container-factory": {},
+    "container-factory": {
+        "wfx.images.layouts": ("Image", "ImageFacts", "read_layout"),
+        "wfx.images.unpacking": ("unpack_image",),
+        "wfx.dockerline": ("read_docker_line", "ContainerStart", "ContainerMount", "ImageLook"),
+    },
     "engine": {
         "wfx.drivers": ("Driver",),
         "wfx.values": ("Parameter", "ValueType", "Field", "SecondaryFile"),
@@ -49,7 +53,7 @@ NOT_FOR_PLUGINS = {
     "wfx.exporting": {"pack"},
 }
 # Modules whose docstring says what all their classes have in common.
-TOLD = ("wfx.values", "wfx.drivers")
+TOLD = ("wfx.values", "wfx.drivers", "wfx.dockerline")
 SPECIAL = ("__init__", "__call__")
 
 
@@ -106,11 +110,12 @@ def interface(kind):
         parts.append("## Helpers")
         parts += [_function(node, "###") for node in functions]
     for name, wanted in BESIDE[kind].items():
-        found = {node.name: node for node in _tree(name).body if isinstance(node, ast.ClassDef)}
+        found = {node.name: node for node in _tree(name).body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
         parts.append(f"## From `{name}`")
         if name in TOLD:
             parts.append(_doc(_tree(name)))
-        parts += [_class(found[each]) for each in wanted]
+        for node in (found[each] for each in wanted):
+            parts.append(_class(node) if isinstance(node, ast.ClassDef) else _function(node, "###"))
     return "\n\n".join(parts)
 
 
@@ -235,8 +240,16 @@ def kept_names():
 
 
 def rules(kind):
-    """Return what an author gives to a contract, and the rules that come of it."""
-    contract = _contract(kind)
+    """Return what an author gives to the contract of a kind, and the rules that come of it."""
+    return _rules(_contract(kind))
+
+
+def speaking():
+    """Return the same for what speaks Docker's command line."""
+    return _rules(_contract("speaking"))
+
+
+def _rules(contract):
     given, tests = [], []
     for cls in reversed(contract.__mro__[:-1]):
         node = next(n for n in _tree(cls.__module__).body if isinstance(n, ast.ClassDef) and n.name == cls.__name__)
@@ -264,7 +277,7 @@ def rules(kind):
 
 def _contract(kind):
     name = {"fetcher": "FetcherContract", "container-factory": "ContainerFactoryContract", "engine": "EngineContract",
-            "exporter": "ExporterContract"}[kind]  # fmt: skip
+            "exporter": "ExporterContract", "speaking": "SpeakingFactoryContract"}[kind]  # fmt: skip
     return getattr(importlib.import_module(f"wfx.testing.{WHERE[name]}"), name)
 
 
@@ -340,5 +353,5 @@ PARTS = {
     "hooks": hooks, "known-keys": known_keys, "kept-names": kept_names, "fixtures": fixtures, "kit": kit,
     "server": server, "wfx-run": commands, "hostile": hostile,
     **{f"interface-{kind}": _of(interface, kind) for kind in KINDS},
-    **{f"rules-{kind}": _of(rules, kind) for kind in KINDS},
+    **{f"rules-{kind}": _of(rules, kind) for kind in KINDS}, "rules-speaking": speaking,
 }  # fmt: skip

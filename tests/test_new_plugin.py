@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from wfx.images import oci_archive, read_layout
+from wfx.testing.containers import tools_image
 from wfx.testing.servers import FaultServer
 
 pytestmark = pytest.mark.real
@@ -88,19 +90,26 @@ def test_a_new_engine_runs_and_a_new_packer_packs(machine: Machine) -> None:
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=machine.folder / "crate", check=True)
 
 
-def test_a_new_factory_is_looked_at_by_the_doctor_and_may_be_named(machine: Machine) -> None:
+def test_a_new_factory_is_looked_at_by_the_doctor_and_runs_a_tool_in_its_image(machine: Machine) -> None:
     machine.install("container-factory", "labrun")
     done = subprocess.run(
         [sys.executable, "-m", "wfx", "plugins", "doctor", "--json"], env=machine.env, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     [found] = [f for f in json.loads(done.stdout)["findings"] if f["subject"] == "container-factory labrun"]
-    assert found["state"] == "note"
-    assert "labrun is not installed" in found["text"]
-    assert "install labrun" in found["remedy"]
-    (machine.folder / "count.cwl").write_text(WORKFLOW)
+    assert found["state"] == "ok"
+    assert "bubblewrap" in found["text"]
+    layout = tools_image().write_layout(machine.folder / "layout")
+    with (machine.folder / "tools.tar").open("wb") as archive:
+        archive.writelines(oci_archive(read_layout(layout)))
+    needs = "requirements: {DockerRequirement: {dockerLoad: tools.tar, dockerImageId: tools}}"
+    (machine.folder / "count.cwl").write_text(WORKFLOW.replace("[wc, -w]", "[cat, /hello]") + needs)
     (machine.folder / "text.txt").write_text("one\n")
-    machine.run("wfx", "plan", "count.cwl", "-i", "text=text.txt", "--containers", "labrun,none")
+    machine.run("wfx", "run", "count.cwl", "-i", "text=text.txt", "--containers", "labrun", "-o", "run")
+    assert (machine.folder / "run" / "outputs" / "counted.txt").read_text() == "hello\none\n"
+    crate = json.loads((machine.folder / "run" / "ro-crate-metadata.json").read_text())
+    [image] = [entity for entity in crate["@graph"] if entity["@type"] == "ContainerImage"]
+    assert f"sha256:{image['sha256']}" == tools_image().digest
 
 
 def test_what_goes_round_the_gate_is_planned_as_such_and_refused_offline(machine: Machine) -> None:

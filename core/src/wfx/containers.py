@@ -53,6 +53,9 @@ class FactoryCapabilities:
     """Whether it can build an image of a Dockerfile."""
     daemon: bool = False
     """Whether containers are children of a daemon, and so outlive an engine that is killed, and its sandbox."""
+    speaks: tuple[str, ...] = ()
+    """Well-known runtimes (`docker`, `singularity`) whose command line its program takes: an engine that drives one of
+    them drives this one, and is told that it is the other. `wfx.dockerline` reads Docker's for programs of your own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from wfx.about import About
@@ -20,6 +21,7 @@ from wfx.values import JsonValue, Parameter, Values
 from wfx.versions import satisfies
 
 if TYPE_CHECKING:
+    from wfx.net import Net
     from wfx.providing import Provision
     from wfx.staging import StagedRun
 
@@ -41,13 +43,19 @@ class EngineCapabilities:
     resumes: bool = True
     """Whether an interrupted run goes on from its finished steps."""
     containers: tuple[str, ...] = ()
-    """Runtimes that the engine can drive: `docker`, `podman`, `singularity`."""
+    """Runtimes that the engine can drive: `docker`, `podman`, `singularity`. With `docker` it drives each that speaks
+    Docker's command line (`FactoryCapabilities.speaks`); in `run` it writes that of `staged.runtime.spoken`."""
     whole_tree: bool = False
     """Whether only running its documents shows what they name, so that the closure is the whole folder or repository."""
     leaves_out: tuple[str, ...] = ()
     """Patterns of names, at any depth, that are no part of such a tree: what the engine itself leaves there."""
+    describing: tuple[str, ...] = ()
+    """Options of a definition that change what a workflow is: `profile`. The core puts them into `Engine.options`."""
     versions: str = ""
     """Versions of the program that the plugin can drive, as `Engine.fits` reads them: `>=8.20,<10`; empty: any."""
+    remote: bool = False
+    """Whether a run happens on a server elsewhere: it is refused with `--offline`, is attached to again after a crash, and
+    executes nothing of the workflow on this machine."""
     provides: str = ""
     """Version that wfx provides where nobody asks for another; empty: wfx cannot provide this engine."""
 
@@ -285,6 +293,10 @@ class Host(Protocol):
         """The version of the engine's program to use; None: the one that is found on this machine."""
 
     @property
+    def net(self) -> Net:
+        """The gate to the network, for an engine that speaks with a server."""
+
+    @property
     def tree(self) -> Path:
         """Where the workflow's documents lie (read-only to the engine)."""
 
@@ -315,6 +327,10 @@ class Engine(ABC):
     keys: ClassVar[tuple[str, ...]] = ()
     """`LANGUAGE.ENGINE`; the names of the package's entry points."""
     capabilities: ClassVar[EngineCapabilities]
+    options: Mapping[str, str] = MappingProxyType({})
+    """Of `capabilities.describing`, what the user has given; set before `describe` and `bind` are called."""
+    opened: Mapping[str, Path] = MappingProxyType({})
+    """Location → where its bytes lie now, of all that `opens` has named; set before `bind` is called."""
 
     def __init__(self, host: Host | None = None) -> None:
         """Take the core's host; without one only the methods that start no process work."""
@@ -388,6 +404,13 @@ class Engine(ABC):
         """
         return values
 
+    def opens(self, description: Description, values: Values) -> Sequence[str]:
+        """Return the locations of files elsewhere that `bind` has to read, such as a table that names more files.
+
+        It is asked again with these in `opened`, until it names no more.
+        """
+        return ()
+
     def bind(self, description: Description, values: Values) -> Values:
         """Return the values that the engine will read: defaults added, secondary files named."""
         return values
@@ -401,14 +424,36 @@ class Engine(ABC):
         `handle` journals a remote run's id before it is waited for. A failing workflow is a result, not an exception.
         """
 
-    def attach(self, handle: JsonValue, staged: StagedRun, events: Callable[[StepEvent], None]) -> EngineResult:
-        """Go on waiting for a remote run. Only for engines whose capabilities say so."""
+    def needs(self) -> tuple[str, ...]:
+        """Return the origins (`https://HOST`) that a run must reach; by default none."""
+        return ()
+
+    def check(self, description: Description, sizes: Sequence[int]) -> tuple[str, ...]:
+        """Look whether the workflow can run where it is to run; return what the user should know beforehand.
+
+        `sizes` are those of the inputs, in bytes, as far as they are known. By default there is nothing to say. Raises
+        EngineError where it cannot run: a server lacks a tool.
+        """
+        return ()
+
+    def attach(
+        self, known: JsonValue, staged: StagedRun, events: Callable[[StepEvent], None],
+        handle: Callable[[JsonValue], None],
+    ) -> EngineResult:  # fmt: skip
+        """Go on with a run that an earlier attempt has begun elsewhere; `known` is the last handle that it journalled.
+
+        Called in place of `run`, for engines whose capabilities say `remote`. Where nothing is left of the earlier
+        attempt, it is begun anew.
+        """
         from wfx.errors import UsageError
 
         raise UsageError(f"{self.capabilities.name} runs on this machine; there is nothing to attach to")
 
     def cancel(self) -> None:
-        """Stop what runs elsewhere. What runs here the core ends itself."""
+        """Stop what this instance has begun elsewhere. What runs here the core ends itself."""
+
+    def stop(self, known: JsonValue) -> None:
+        """Stop what another process has begun elsewhere; `known` is the last handle that it journalled."""
 
     def close(self) -> None:
         """End the driver."""

@@ -48,19 +48,19 @@ def execute(
     runtime = None
     if lock.images:
         reporter.phase(f"loading {len(lock.images)} container images into {plan.containers[0]}")
-        runtime = runtimes.load(plan.containers[0], lock.images, directory, session)
+        runtime = runtimes.load(plan.containers[0], lock.images, directory, session, engine_class)
     if engine is None or runtime is not None:
         if engine is not None:
             engine.close()
         aliases = plan.workflow.aliases
         engine = engine_class(host_for(directory, engine_class, sandbox, aliases, session, runtime, installation))
     reporter.phase(f"running {plan.name} with {engine.capabilities.name} {plan.description.engine_version}")
-    staged = StagedRun(directory.path, plan, lock, runtime=runtime)
+    staged = StagedRun(directory.path, plan, lock, needs=plan.needs, runtime=runtime)
     try:
         with in_use(installation):
             record = running.execute(
                 directory, staged, engine, config=session.config, sandbox=sandbox.describe(),
-                contacts=session.contacts(), on_event=reporter.step,
+                contacts=session.contacts, on_event=reporter.step,
             )  # fmt: skip
     except WfxError:
         # Whatever ended it, the directory is left as a crate that says so.
@@ -106,5 +106,5 @@ def host_for(
     """Return what the core does for the engine of a run."""
     return EngineHost.for_run(
         directory, sandbox=sandbox, settings=settings_of(engine, session), aliases=aliases, runtime=runtime,
-        offline=session.offline, installation=installation,
+        offline=session.offline, installation=installation, net=session.net,
     )  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import site
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from wfx.engines import Installation
 from wfx.errors import MachineError
+from wfx.net import Net
 from wfx.processes import EngineChannel, Order
 from wfx.rundirs import RunDirectory
 from wfx.sandbox import Sandbox
@@ -46,6 +49,8 @@ class EngineHost:
     name: str = "the engine"
     offline: bool = False
     """Whether the network is switched off for all of wfx."""
+    net: Net = field(default_factory=lambda: Net(offline=True))
+    """The gate to the network, for an engine that speaks with a server."""
     installation: Installation | None = None
     """The version of the engine's program that wfx provides; None: the one that is found on this machine."""
     channels: list[EngineChannel] = field(default_factory=list)
@@ -55,7 +60,7 @@ class EngineHost:
         cls, directory: RunDirectory, sandbox: Sandbox, settings: Mapping[str, JsonValue] | None = None,
         aliases: Mapping[str, str] | None = None, *, name: str = "the engine", needs: Sequence[str] = (),
         readable: Sequence[Path] = (), cleaning: Sequence[Sequence[str]] = (), runtime: Runtime | None = None,
-        offline: bool = False, installation: Installation | None = None,
+        offline: bool = False, installation: Installation | None = None, net: Net | None = None,
     ) -> EngineHost:  # fmt: skip
         """Serve an engine in a run directory: inputs and workflow are read-only to it, the rest writable."""
         return cls(
@@ -63,14 +68,14 @@ class EngineHost:
             logs=directory.logs, sandbox=sandbox, root=directory.path, name=name, run=directory, needs=tuple(needs),
             read_only=(directory.workflow, directory.inputs), readable=tuple(readable),
             cleaning=tuple(tuple(command) for command in cleaning), runtime=runtime, offline=offline,
-            installation=installation,
+            installation=installation, net=net or Net(offline=True),
         )  # fmt: skip
 
     @classmethod
     def in_folder(
         cls, folder: Path, sandbox: Sandbox, settings: Mapping[str, JsonValue] | None = None,
         aliases: Mapping[str, str] | None = None, *, name: str = "the engine", readable: Sequence[Path] = (),
-        offline: bool = False, installation: Installation | None = None,
+        offline: bool = False, installation: Installation | None = None, net: Net | None = None,
     ) -> EngineHost:  # fmt: skip
         """Serve an engine in a scratch folder, to describe a workflow that has no run directory."""
         folder = folder.resolve()
@@ -81,7 +86,7 @@ class EngineHost:
         return cls(
             settings=settings or {}, tree=tree, aliases=aliases or {}, state=state, logs=logs, sandbox=sandbox,
             root=folder, name=name, read_only=(tree,), readable=tuple(readable), offline=offline,
-            installation=installation,
+            installation=installation, net=net or Net(offline=True),
         )  # fmt: skip
 
     def launch(
@@ -122,16 +127,20 @@ class EngineHost:
         return self.runtime is not None and self.runtime.nests and self.runtime.network
 
     def _wrapper(self, runtime: Runtime) -> Path:
-        """Put the runtime's own script, which adds the run's label and refuses to pull, first on the engine's PATH."""
-        folder = self.state / "bin"
-        folder.mkdir(exist_ok=True)
-        for name in {runtime.name, Path(runtime.access.program).name}:
+        """Put the runtime's own script, which adds the run's label and refuses to pull, first on the engine's PATH.
+
+        A runtime that speaks another's command line stands there under that one's name.
+        """
+        folder, access = self.state / "bin", runtime.access
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        text = access.wrapper
+        if not text and runtime.spoken not in ("", runtime.name):
+            text = f'#!/bin/sh\nexec {shlex.quote(access.program)} "$@"\n'
+        for name in {runtime.name, runtime.spoken or runtime.name, Path(access.program).name} if text else ():
             target = folder / name
-            if runtime.access.wrapper:
-                target.write_text(runtime.access.wrapper)
-                target.chmod(0o755)
-            else:
-                target.unlink(missing_ok=True)
+            target.write_text(text)
+            target.chmod(0o755)
         return folder
 
     def close(self) -> None:

@@ -38,6 +38,9 @@ class Runtime:
     """Whether containers are the engine's own children, inside its sandbox, and not a daemon's."""
     network: bool = False
     """Whether containers may have a network where a tool asks for one; the user's word."""
+    spoken: str = ""
+    """The runtime whose command line the engine is to write: this one, or the well-known one that this one speaks. The
+    program stands under that name on the engine's PATH."""
 
 
 def choose(
@@ -78,9 +81,9 @@ def _installed(session: Session) -> list[str]:
 
 def _problem(name: str, engine: type[Engine], session: Session, sifs: Collection[str]) -> Availability:
     """Say why a runtime cannot serve; an empty problem where it can."""
-    if name not in engine.capabilities.containers:
-        return Availability(problem=f"{engine.capabilities.name} cannot drive it")
     try:
+        if not spoken(name, engine, session):
+            return Availability(problem=f"{engine.capabilities.name} cannot drive it")
         if sifs and "sif" not in session.plugins.container_factory(name).capabilities.formats:
             return Availability(
                 problem=f"it runs no SIF, which {next(iter(sifs))} is", remedy="--containers singularity"
@@ -89,6 +92,15 @@ def _problem(name: str, engine: type[Engine], session: Session, sifs: Collection
     except PluginError as error:
         return Availability(problem=error.what, remedy=error.remedy or "")
     return Availability() if available.usable else available
+
+
+def spoken(name: str, engine: type[Engine], session: Session) -> str:
+    """Return the runtime that an engine takes one for: itself, or another that it speaks; empty where it is neither."""
+    driven = engine.capabilities.containers
+    if name in driven:
+        return name
+    speaks = session.plugins.container_factory(name).capabilities.speaks
+    return next((other for other in speaks if other in driven), "")
 
 
 def factory(name: str, session: Session) -> ContainerFactory:
@@ -110,7 +122,9 @@ def about_network(description: Description, session: Session) -> list[str]:
     return [f"no container gets a network, which {asking} asks for; allow it with the setting container.network"]
 
 
-def load(name: str, images: Sequence[StagedImage], run: RunDirectory, session: Session) -> Runtime:
+def load(
+    name: str, images: Sequence[StagedImage], run: RunDirectory, session: Session, engine: type[Engine]
+) -> Runtime:  # fmt: skip
     """Load the images of a staged run into a runtime. Raises ContainerError, and IntegrityError for a lost image."""
     maker = factory(name, session)
     available = maker.available()
@@ -137,7 +151,7 @@ def load(name: str, images: Sequence[StagedImage], run: RunDirectory, session: S
     access = dataclasses.replace(access, readable=(*access.readable, *sifs))
     return Runtime(
         name, available.version, access, loaded, nests=not maker.capabilities.daemon,
-        network=bool(session.config.get("container.network")),
+        network=bool(session.config.get("container.network")), spoken=spoken(name, engine, session),
     )  # fmt: skip
 
 

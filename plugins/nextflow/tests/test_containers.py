@@ -68,10 +68,13 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{registry.host}/wfx/bash:1"
 
 
-@pytest.fixture(params=["docker", "podman", "singularity"])
+@pytest.fixture(params=["docker", "podman", "singularity", "labrun"])
 def runtime(request: pytest.FixtureRequest, wfx: Any) -> str:
     if request.param == "singularity":
         request.getfixturevalue("singularity_program")
+    elif request.param == "labrun":
+        # A third party's, which speaks Docker's command line.
+        wfx.environment |= request.getfixturevalue("new_runtime").environment
     else:
         name = "docker_daemon" if request.param == "docker" else "podman_storage"
         wfx.environment |= request.getfixturevalue(name).environment

@@ -34,7 +34,7 @@ def docker_archive(image: Image, tags: Sequence[str], *, unpack_zstd: bool = Tru
         for number, (layer, diff_id) in enumerate(zip(image.layers, image.diff_ids, strict=True)):
             path, name = image.blob(layer.digest), _name(layer)
             if unpack_zstd and layer.media_type.endswith("+zstd"):
-                path, name = _unpacked(path, Path(folder) / str(number)), f"blobs/sha256/{diff_id[7:]}"
+                path, name = unpacked_zstd(path, Path(folder) / str(number)), f"blobs/sha256/{diff_id[7:]}"
             names.append(name)
             parts.append((name, path))
         untouched = names == [_name(layer) for layer in image.layers]
@@ -118,8 +118,8 @@ def _file(name: str, path: Path) -> Iterator[bytes]:
     yield bytes(-size % tarfile.BLOCKSIZE)
 
 
-def _unpacked(path: Path, into: Path) -> Path:
-    """Unpack a zstd layer into a file, with what this Python or this machine has for it."""
+def unpacked_zstd(path: Path, into: Path) -> Path:
+    """Unpack a zstd layer into the file `into`, with what this Python or this machine has for it; return that."""
     try:
         import zstandard
 

@@ -86,6 +86,9 @@ class ImageFacts:
     user: str = ""
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
+    folder: str = ""
+    """Where its programs begin."""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -181,6 +184,8 @@ def read_config(
         user=str(run.get("User") or ""),
         entrypoint=tuple(map(str, run.get("Entrypoint") or ())),
         command=tuple(map(str, run.get("Cmd") or ())),
+        environment=dict(str(item).partition("=")[::2] for item in run.get("Env") or ()),
+        folder=str(run.get("WorkingDir") or ""),
         labels=labels,
     )
     return facts, diff_ids

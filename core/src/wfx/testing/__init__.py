@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from wfx.testing.exporters import ExporterContract
     from wfx.testing.factories import ContainerFactoryContract
     from wfx.testing.fetchers import FetcherContract
+    from wfx.testing.speaking import SpeakingFactoryContract
 
-__all__ = ["ContainerFactoryContract", "EngineContract", "ExporterContract", "FetcherContract"]
+__all__ = [
+    "ContainerFactoryContract", "EngineContract", "ExporterContract", "FetcherContract", "SpeakingFactoryContract",
+]  # fmt: skip
 
 WHERE = {
     "ContainerFactoryContract": "factories", "EngineContract": "engines", "ExporterContract": "exporters",
-    "FetcherContract": "fetchers",
+    "FetcherContract": "fetchers", "SpeakingFactoryContract": "speaking",
 }  # fmt: skip
 
 with contextlib.suppress(ImportError):

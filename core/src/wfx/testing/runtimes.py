@@ -186,3 +186,29 @@ def singularity_program() -> str:
         if path is not None:
             return path
     return require_program("apptainer", package="apptainer, or run scripts/runtimes containers")
+
+
+@dataclass(slots=True)
+class NewRuntime:
+    """The runtime that `wfx plugins new container-factory` writes: it speaks Docker's command line, with bubblewrap."""
+
+    name: str
+    """Key of its factory."""
+    environment: dict[str, str]
+    """Variables with which wfx finds the plugin."""
+
+
+@pytest.fixture(scope="session")
+def new_runtime() -> Iterator[NewRuntime]:
+    """A third party's runtime, which no engine knows; as if it were installed."""
+    from wfx.templates import write_plugin
+    from wfx.testing.distributions import write_distribution
+
+    require(sys.platform == "linux", "bubblewrap runs on Linux")
+    require_program("bwrap", package="bubblewrap")
+    with _folder("new") as folder:
+        made = write_plugin("container-factory", "labrun", folder / "plugin")
+        site = made.folder / "src"
+        write_distribution(site, made.distribution, "0.1.0", {"wfx.container_factories": {made.key: made.module}})
+        search = os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH", ""))))
+        yield NewRuntime(made.key, {"PYTHONPATH": search})

@@ -183,7 +183,7 @@ def _containers(runtime: Runtime | None) -> JsonValue:
     images: dict[str, JsonValue] = {
         name: {"name": image.name, "digest": image.digest} for name, image in runtime.images.items()
     }
-    return {"runtime": runtime.name, "images": images, "network": runtime.network}
+    return {"runtime": runtime.spoken or runtime.name, "images": images, "network": runtime.network}
 
 
 def _command(entry: str, fragment: str) -> tuple[str, ...]:

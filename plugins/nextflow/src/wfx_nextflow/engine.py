@@ -16,21 +16,23 @@ from wfx.engines import (
     Host,
     Recognition,
     StepEvent,
+    Wanted,
 )
 from wfx.errors import EngineError
 from wfx.values import JsonValue, Values
 
-from wfx_nextflow import binding, installing, recognition
+from wfx_nextflow import binding, installing, programs, recognition, versions
 from wfx_nextflow.configuration import Configuration, read_configuration
 from wfx_nextflow.describing import PUBLISHED, describe, patterns_of, plugins_of
 from wfx_nextflow.project import Project, home_of
 
 if TYPE_CHECKING:
+    from wfx.providing import Provision
     from wfx.runtimes import Runtime
     from wfx.staging import StagedRun
 
 DRIVER = Path(__file__).with_name("driver")
-WANTED = "manifest.nextflowVersion"
+VERSIONS = ">=23.10"
 
 
 class NextflowEngine(Engine):
@@ -44,13 +46,14 @@ class NextflowEngine(Engine):
         language="nextflow", name="Nextflow", language_name="Nextflow", containers=("docker", "podman", "singularity"),
         whole_tree=True,
         leaves_out=("work", "results", ".nextflow", ".nextflow.log*", ".nf-test", ".nf-test.log", "*.code-workspace"),
+        versions=VERSIONS, provides=installing.PINNED,
     )  # fmt: skip
 
     def __init__(self, host: Host | None = None) -> None:
         super().__init__(host)
         self._started: Driver | None = None
         self._serves = ""
-        """Which installation the driver may read."""
+        """Which Nextflow the driver may read."""
 
     @classmethod
     def recognise(cls, tree: Path, entry: str = "") -> Recognition | None:
@@ -58,8 +61,36 @@ class NextflowEngine(Engine):
         return recognition.recognise(tree, entry)
 
     def version(self) -> str:
-        """Return the version of the Nextflow that is used where a pipeline wants no other."""
-        return self._installation().version
+        """See `Engine.version`."""
+        return self.installation.version if self.installation is not None else self._program().version
+
+    @classmethod
+    def wants(cls, entry: str, read: Callable[[str], str | None]) -> Wanted | None:
+        """Return what `manifest.nextflowVersion` says; without `!` Nextflow itself only warns."""
+        beside = f"{entry.rpartition('/')[0]}/{recognition.CONFIG}".lstrip("/")
+        for place in dict.fromkeys((beside, recognition.CONFIG)):
+            text = read(place)
+            if text is not None:
+                wanted = recognition.wanted_version(text)
+                return Wanted(wanted, place, strict=wanted.startswith("!")) if wanted else None
+        return None
+
+    @classmethod
+    def fits(cls, version: str, wanted: str) -> bool:
+        """Say whether a version is among those that are wanted, as Nextflow reads them."""
+        return versions.fits(version, wanted)
+
+    @classmethod
+    def candidate(cls, wanted: str) -> str:
+        """See `Engine.candidate`."""
+        able = cls.capabilities.versions
+        known = (cls.capabilities.provides, *versions.named(wanted))
+        return next((v for v in known if cls.fits(v, wanted) and cls.fits(v, able)), "")
+
+    @classmethod
+    def provide(cls, job: Provision) -> str:
+        """Bring the jars of a version."""
+        return installing.provide(job)
 
     def describe(self, entry: str, fragment: str = "") -> Description:
         """See `Engine.describe`. `fragment` names a workflow of the main script, as Nextflow's option -entry does."""
@@ -68,8 +99,7 @@ class NextflowEngine(Engine):
         if project.is_dsl1:
             return describe(project, Configuration(), "", fragment)
         configuration = self._configuration(entry)
-        wanted = configuration.text(WANTED)
-        return describe(project, configuration, self._installation(wanted).version, fragment)
+        return describe(project, configuration, self.version(), fragment)
 
     def read_inputs(self, document: bytes, name: str) -> Values:
         """Read a params file, YAML or JSON."""
@@ -95,9 +125,9 @@ class NextflowEngine(Engine):
         project = Project.read(self.host.tree, entry)
         patterns: dict[str, Any] = patterns_of(project, fragment)
         tools = {step.id: step.tool for step in description.steps}
-        installation = self._installation(f"!{description.engine_version}" if description.engine_version else "")
+        program = self._program()
         order: dict[str, JsonValue] = {
-            "do": "run", **self._start(installation), "entry": entry, "workflow": fragment, "params": plan.inputs,
+            "do": "run", **self._start(program), "entry": entry, "workflow": fragment, "params": plan.inputs,
             "sheets": [p.id for p in description.inputs if binding.rows_of(p) is not None],
             "folders": [p.id for p in description.inputs if binding.is_output_folder(p)],
             "home": str(home_of(self.host.tree, entry)), "root": str(staged.directory),
@@ -107,7 +137,7 @@ class NextflowEngine(Engine):
             "steps": {step: {"tool": tool, **patterns.get(step, {})} for step, tool in tools.items()},
             "containers": _containers(staged.runtime, description),
         }  # fmt: skip
-        result = self._driver(installation).run(order, events)
+        result = self._driver(program).run(order, events)
         return EngineResult(
             result["status"], int(result["exit_code"]), result["outputs"], command=tuple(result["command"]),
             error=result["error"],
@@ -121,18 +151,19 @@ class NextflowEngine(Engine):
 
     # -- Nextflow and its driver
 
-    def _installation(self, wanted: str = "") -> installing.Installation:
-        settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
-        return installing.choose(settings, offline=bool(getattr(self.host, "offline", False)), wanted=wanted)
+    def _program(self) -> programs.Program:
+        if self.installation is not None:
+            return programs.kept(self.installation)
+        return programs.found(self.host.settings if self.host is not None else {})
 
     def _configuration(self, entry: str) -> Configuration:
         """Ask Nextflow for the pipeline's configuration; a pipeline without any needs no Nextflow for it."""
         assert self.host is not None
         if not (home_of(self.host.tree, entry) / recognition.CONFIG).is_file():
             return Configuration()
-        installation = self._installation()
-        order = {"do": "config", **self._start(installation), "home": str(home_of(self.host.tree, entry))}
-        return read_configuration(str(self._driver(installation).ask(order)["config"]))
+        program = self._program()
+        order = {"do": "config", **self._start(program), "home": str(home_of(self.host.tree, entry))}
+        return read_configuration(str(self._driver(program).ask(order)["config"]))
 
     def _refuse_plugins(self, description: Description) -> None:
         """Refuse a pipeline that asks for plugins of Nextflow that nobody has provided: it would download them."""
@@ -148,23 +179,23 @@ class NextflowEngine(Engine):
                 remedy="unpack it into a folder, and name that with the setting engine.nextflow.nextflow.plugins",
             )  # fmt: skip
 
-    def _start(self, installation: installing.Installation) -> dict[str, JsonValue]:
+    def _start(self, program: programs.Program) -> dict[str, JsonValue]:
         assert self.host is not None
         return {
-            "command": list(installation.command), "environment": dict(installation.environment),
-            "version": installation.version, "tree": str(self.host.tree), "state": str(self.host.state),
+            "command": list(program.command), "environment": dict(program.environment),
+            "version": program.version, "tree": str(self.host.tree), "state": str(self.host.state),
             "plugins": str(Path(str(self.host.settings.get("plugins") or "")).expanduser().absolute())
             if self.host.settings.get("plugins") else "",
         }  # fmt: skip
 
-    def _driver(self, installation: installing.Installation) -> Driver:
-        """Return the driver that may read an installation; another's is ended first."""
-        if self._serves != installation.where:
+    def _driver(self, program: programs.Program) -> Driver:
+        """Return the driver that may read a Nextflow; another's is ended first."""
+        if self._serves != program.where:
             self.close()
         if self._started is None:
             assert self.host is not None
-            self._serves = installation.where
-            readable = list(installation.readable)
+            self._serves = program.where
+            readable = list(program.readable)
             if self.host.settings.get("plugins"):
                 readable.append(Path(str(self.host.settings["plugins"])).expanduser().absolute())
             self._started = Driver(self.host, "Nextflow", [sys.executable, "-s", str(DRIVER)], readable=readable)
@@ -181,4 +212,4 @@ def _containers(runtime: Runtime | None, description: Description) -> JsonValue:
         loaded = runtime.images.get(images.get(step.tool) or "")
         if loaded is not None:
             steps[step.id] = {"name": loaded.name, "image": images[step.tool], "digest": loaded.digest}
-    return {"runtime": runtime.name, "program": runtime.access.program, "steps": steps}
+    return {"runtime": runtime.spoken or runtime.name, "program": runtime.access.program, "steps": steps}
