@@ -68,8 +68,9 @@ def bare_engine(engine: type[Engine], session: Session, installation: Installati
 
 
 def settings_of(engine: type[Engine], session: Session) -> dict[str, JsonValue]:
-    """Return the configuration's section of an engine."""
-    return session.config.section(f"engine.{engine.keys[0]}")
+    """Return the configuration's section of an engine; of one that runs elsewhere, with that of the site over it."""
+    settings = session.config.section(f"engine.{engine.keys[0]}")
+    return settings | session.config.site() if engine.capabilities.remote else settings
 
 
 def found_version(engine: type[Engine], session: Session) -> str:
@@ -83,7 +84,20 @@ def choose(engine: type[Engine], session: Session, wanted: Wanted | None = None,
     `wanted` is what the workflow declares. `asked` is the user's word, a version or `current`, and goes before it.
     Raises EngineError where none serves: with what is wrong with the one that was found, and the remedy.
     """
+    if engine.capabilities.remote and bare_engine(engine, session).needs():
+        return _of_server(engine, session, asked)
     return _Chooser(engine, session, wanted).choose(asked)
+
+
+def _of_server(engine: type[Engine], session: Session, asked: str) -> Choice:
+    """Return what a server elsewhere has: nobody here can give it another version."""
+    version = found_version(engine, session)
+    if asked not in ("", CURRENT, version):
+        raise EngineError(
+            f"the server has {engine.capabilities.name} {version}", why=f"{asked} is asked for",
+            remedy="take what it has with --engine-version current, or choose another server with --site",
+        )  # fmt: skip
+    return Choice(version)
 
 
 def choose_for(closure: Closure, session: Session, asked: str = "") -> Choice:

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wfx import closures, planning, running, staging
-from wfx.choosing import Choice, bare_engine, choose, choose_for, settings_of
 from wfx.about import merged
+from wfx.choosing import Choice, bare_engine, choose, choose_for, settings_of
 from wfx.closures import Closure
 from wfx.definitions import Definition, inputs_as_given
 from wfx.engines import Description, Engine, StepEvent
-from wfx.errors import UsageError
+from wfx.errors import UsageError, WfxError
 from wfx.fetching import Fetched
 from wfx.planning import NONE, Plan, PlannedImage
 from wfx.records import digest
 from wfx.references import Reference
-from wfx.rundirs import RunDirectory
+from wfx.rundirs import RunDirectory, load_record
 from wfx.running import RunRecord
 from wfx.sandbox import Sandbox, needs_trust
 from wfx.session import Session
@@ -94,7 +94,7 @@ def describe(definition: Definition, session: Session, options: Options | None =
     """Say what a workflow is: its inputs, outputs, steps and images."""
     with ExitStack() as stack:
         work = _Work(definition, session, options or Options(), Silent(), stack)
-        work.describe(claim=False)
+        work.describe(claim=False, only=True)
         return work.description
 
 
@@ -132,10 +132,12 @@ def execute(path: Path, session: Session, options: Options | None = None, report
             return finished
         sandbox = Sandbox.choose(session.config.get_str("sandbox"))
         local = plan.workflow.reference.is_local
-        needs_trust(
-            sandboxed=sandbox.active, workflow_is_local=local, trusted=_trusted(plan.workflow.pinned, options, session)
-        )
         engine_class = session.plugins.engine(plan.description.engine)
+        if engine_class.capabilities.remote:
+            refuse_offline(engine_class, session)
+        else:
+            trusted = _trusted(plan.workflow.pinned, options, session)
+            needs_trust(sandboxed=sandbox.active, workflow_is_local=local, trusted=trusted)
         # What is executed is the plan as stored, the engine's version with it.
         choice = choose(engine_class, session, asked=plan.description.engine_version)
         from wfx import executing
@@ -202,8 +204,12 @@ class _Work:
 
     # -- to the plan
 
-    def describe(self, *, claim: bool) -> None:
-        """Collect the workflow and describe it; with `claim`, a fresh run directory is taken for the engine to start in."""
+    def describe(self, *, claim: bool, only: bool = False) -> None:
+        """Collect the workflow and describe it.
+
+        With `claim`, a fresh run directory is taken for the engine to start in; with `only`, nothing is to be run, so
+        that a server is not asked for.
+        """
         definition, session = self.definition, self.session
         self.reporter.phase(f"reading {definition.workflow}")
         scratch = session.scratch()
@@ -219,11 +225,16 @@ class _Work:
                 scratch=scratch,
                 allow_local=self.options.allow_local,
             )
-        needs_trust(
-            sandboxed=self.sandbox.active, workflow_is_local=self.closure.local,
-            trusted=_trusted(self.closure.pinned, self.options, session),
-        )  # fmt: skip
-        self.choice = choose_for(self.closure, session, definition.engine_version)
+        elsewhere = self.closure.engine.capabilities.remote
+        if elsewhere and not only:
+            refuse_offline(self.closure.engine, session)
+        elif not elsewhere:
+            needs_trust(
+                sandboxed=self.sandbox.active, workflow_is_local=self.closure.local,
+                trusted=_trusted(self.closure.pinned, self.options, session),
+            )  # fmt: skip
+        unknown = Choice("") if elsewhere and only else None
+        self.choice = unknown or choose_for(self.closure, session, definition.engine_version)
         version = self.choice.version
         self.request = digest(
             [
@@ -236,11 +247,11 @@ class _Work:
         self.name = definition.name or safe_name(_short_name(self.closure))
         if claim:
             self.directory = self._claim_fresh()
-        known = planning.known_description(self.closure, version, session)
+        known = planning.known_description(self.closure, version, session, self.describing)
         if known is None:
             self.reporter.phase(f"describing it with {self.closure.engine.capabilities.name} {version}")
             known = self._ask_engine(scratch)
-            planning.remember_description(self.closure, version, known, session)
+            planning.remember_description(self.closure, version, known, session, self.describing)
         about = merged((known.about, self.closure.about))
         self.description = replace(
             known, about=about, licence=known.licence or about.licence or None, doc=known.doc or about.description
@@ -248,7 +259,15 @@ class _Work:
 
     def _bare_engine(self) -> Engine:
         """Return an engine for the methods that start no process."""
-        return bare_engine(self.closure.engine, self.session, self.choice.installation)
+        engine = bare_engine(self.closure.engine, self.session, self.choice.installation)
+        engine.options = self.describing
+        return engine
+
+    @property
+    def describing(self) -> dict[str, str]:
+        """The options of the definition that change what the workflow is."""
+        wanted = self.closure.engine.capabilities.describing
+        return {name: value for name, value in self.definition.options.items() if name in wanted}
 
     def _ask_engine(self, scratch: Path) -> Description:
         from wfx import executing
@@ -263,16 +282,18 @@ class _Work:
                 installation=self.choice.installation,
             )  # fmt: skip
             self.engine = closure.engine(host)
+            self.engine.options = self.describing
             self.stack.callback(self.engine.close)
             if not self.options.stage_only:
                 self.exporter = executing.ReadyExporter(self.session)
             return self.engine.describe(closure.entry, closure.fragment)
         aside = EngineHost.in_folder(
             scratch / "describe", sandbox=self.sandbox, settings=settings, aliases=closure.aliases,
-            offline=self.session.offline, installation=self.choice.installation,
+            offline=self.session.offline, installation=self.choice.installation, net=self.session.net,
         )  # fmt: skip
         staging.place_workflow(closure.documents, closure.sources, aside.tree, self.session.store)
         engine = closure.engine(aside)
+        engine.options = self.describing
         try:
             return engine.describe(closure.entry, closure.fragment)
         finally:
@@ -282,13 +303,15 @@ class _Work:
         """Resolve the inputs; everything about them is checked before anything is fetched."""
         engine = self.engine or self._bare_engine()
         values = self.definition.values(self.description, engine)
+        named = self.definition.crate.named if self.definition.crate is not None else {}
+        staging.open_inputs(engine, self.description, values, self.session, named)
         runtime, images, warnings = self._images(probe=probe) if self.description.images else (NONE, (), [])
         if self.choice.warning:
             warnings = [self.choice.warning, *warnings]
         return planning.make_plan(
             self.closure, self.description, values, engine, self.session, name=self.name, request=self.request,
             containers=(runtime,), images=images, warnings=warnings, options=dict(self.definition.options), probe=probe,
-            named=self.definition.crate.named if self.definition.crate is not None else {}, program=self.choice.planned,
+            named=named, program=self.choice.planned,
         )  # fmt: skip
 
     def _images(self, *, probe: bool) -> tuple[str, tuple[PlannedImage, ...], list[str]]:
@@ -412,6 +435,23 @@ class _Work:
             f"{self.options.outdir} holds another run", why="its workflow, inputs or options differ",
             remedy="choose another directory with -o, or remove that run with `wfx runs rm`",
         )  # fmt: skip
+
+
+def needs_of(path: Path) -> tuple[str, ...]:
+    """Return the origins that a staged run must reach; none for what is no staged run."""
+    try:
+        return load_record(path, "plan", Plan).needs
+    except (WfxError, OSError):
+        return ()
+
+
+def refuse_offline(engine: type[Engine], session: Session) -> None:
+    """Raise UsageError where a run needs its server and the network is switched off."""
+    if session.offline:
+        raise UsageError(
+            f"--offline cannot be: {engine.capabilities.name} runs on its server",
+            remedy="run without --offline; what is staged is not fetched again",
+        )
 
 
 def _trusted(reference: Reference, options: Options, session: Session) -> bool:

@@ -13,7 +13,7 @@ from wfx.disclosing import Disclosable
 from wfx.engines import Description, Engine
 from wfx.errors import InputError
 from wfx.fetching import Expected, LocalFetcher, StreamFetcher
-from wfx.records import decode, encode
+from wfx.records import decode, digest, encode
 from wfx.references import Reference
 from wfx.values import Values
 
@@ -84,7 +84,14 @@ class PlannedInput:
     own_network: str = ""
     """Who opens connections of its own for it, past wfx's gate to the network: `wfx-fsspec 0.1.0`; empty: nobody."""
     named_by: Reference | None = None
-    """The crate that names it, where the user does not: then it is fetched with a stranger's rights."""
+    """The crate or table that names it, where the user does not: then it is fetched with a stranger's rights."""
+    named_at: str = ""
+    """The place in a table that names it, for messages."""
+
+    @property
+    def place(self) -> str:
+        """What names it, for messages."""
+        return f"input '{self.parameter}'" + (f", {self.named_at}" if self.named_at else "")
     disclosable: Disclosable = "yes"
     """Whether it may be handed on: `name` its name alone, `no` nothing but digest and size."""
 
@@ -142,6 +149,8 @@ class Plan:
     containers: tuple[str, ...] = (NONE,)
     """The runtime that serves it."""
     program: PlannedProgram = PlannedProgram()
+    needs: tuple[str, ...] = ()
+    """Origins that the run itself must reach; none for an engine of this machine."""
     warnings: tuple[str, ...] = ()
     """What the user should know before it runs."""
     options: dict[str, str] = field(default_factory=dict)
@@ -161,26 +170,32 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
-def known_description(closure: Closure, version: str, session: Session) -> Description | None:
+def known_description(
+    closure: Closure, version: str, session: Session, options: Mapping[str, str] | None = None
+) -> Description | None:
     """Return what an engine of this version has said before of the same documents."""
-    stored = session.store.fact("description", _description_key(closure, version, session))
+    stored = session.store.fact("description", _description_key(closure, version, session, options))
     if stored is None:
         return None
     return decode(Description, stored)
 
 
-def remember_description(closure: Closure, version: str, description: Description, session: Session) -> None:
+def remember_description(
+    closure: Closure, version: str, description: Description, session: Session, options: Mapping[str, str] | None = None
+) -> None:
     """Keep a description for the next time; it is a pure function of the documents, the engine and its plugin."""
-    session.store.set_fact("description", _description_key(closure, version, session), encode(description))
+    session.store.set_fact("description", _description_key(closure, version, session, options), encode(description))
 
 
-def _description_key(closure: Closure, version: str, session: Session) -> str:
+def _description_key(closure: Closure, version: str, session: Session, options: Mapping[str, str] | None) -> str:
     from wfx import __version__
 
     # The plugin puts the engine's words into ours, and another version of it may do so better.
     provider = session.plugins.provider("engine", closure.recognition.engine)
     plugin = f"{provider.distribution} {provider.version} " if provider else ""
-    return f"{closure.recognition.engine} {version} {plugin}wfx {__version__} schema {SCHEMA} {closure.digest}"
+    return f"{closure.recognition.engine} {version} {plugin}wfx {__version__} schema {SCHEMA} {closure.digest}" + (
+        f" {digest(dict(options))}" if options else ""
+    )
 
 
 def planned_workflow(closure: Closure) -> PlannedWorkflow:
@@ -234,7 +249,7 @@ def make_plan(
         raise InputError("; ".join(missing[:20]) + (f"; and {len(missing) - 20} more" if len(missing) > 20 else ""))
     foreign = named or {}
     files = tuple(
-        _known(dataclasses.replace(item, named_by=foreign.get(item.reference.uri)), session) for item in layout.files
+        _known(dataclasses.replace(item, named_by=foreign.get(item.reference.uri, item.named_by)), session) for item in layout.files
     )
     if probe and not session.offline:
         files = tuple(_probe(item, session) for item in files)
@@ -247,7 +262,8 @@ def make_plan(
         images=tuple(images),
         containers=tuple(containers),
         program=program or PlannedProgram(),
-        warnings=tuple(warnings),
+        needs=engine.needs(),
+        warnings=(*warnings, *engine.check(description, [i.known_size for i in files if i.known_size is not None])),
         options=dict(options or {}),
         request=request,
         created=now(),

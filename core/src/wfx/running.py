@@ -76,9 +76,10 @@ class RunRecord:
     """The run's id, unique: `3f2a9c1d-…`."""
     plan: Plan
     lock: Lock
-    status: Literal["completed", "failed", "interrupted"]
+    status: Literal["completed", "failed", "interrupted", "staged"]
+    """`staged`: it has not begun."""
     started: str
-    """Of the engine, ISO 8601 with zone."""
+    """Of the engine, ISO 8601 with zone; empty where it has not begun."""
     ended: str
     exit_code: int
     outputs: Values = field(default_factory=dict)
@@ -113,7 +114,7 @@ def execute(
     *,
     config: Config,
     sandbox: str,
-    contacts: tuple[Contact, ...] = (),
+    contacts: Callable[[], tuple[Contact, ...]] = tuple,
     on_event: Callable[[StepEvent], None] = lambda event: None,
 ) -> RunRecord:
     """Run a staged run with its engine, journal what happens, and return the record; it is saved in the directory too.
@@ -146,14 +147,17 @@ def execute(
     started = now()
     record = RunRecord(
         run=directory.state.run, plan=staged.plan, lock=staged.lock, status="interrupted", started=started, ended=started,
-        exit_code=0, agent=agent(config), publication=publication(config), contacts=contacts, attempts=attempt,
+        exit_code=0, agent=agent(config), publication=publication(config), attempts=attempt,
         sandbox=sandbox, platform=machine(),
     )  # fmt: skip
     problem: WfxError | None = None
     try:
-        result = engine.run(staged, take, handle)
+        known = _handle_before(directory) if engine.capabilities.remote else None
+        anew = known is None
+        result = engine.run(staged, take, handle) if anew else engine.attach(known, staged, take, handle)
     except Interrupted as error:
         problem = error
+        engine.cancel()
         result = EngineResult("failed", error.exit_status, {}, error=f"stopped by the user: {error}")
     except WfxError as error:
         problem = error
@@ -164,6 +168,7 @@ def execute(
         ended=now(),
         exit_code=result.exit_code,
         outputs=result.outputs,
+        contacts=contacts(),
         events=tuple(events),
         command=result.command,
         error=redact(result.error),
@@ -175,6 +180,15 @@ def execute(
     if problem is not None:
         raise problem
     return record
+
+
+def _handle_before(directory: RunDirectory) -> JsonValue:
+    """Return the last handle of a run elsewhere that an earlier attempt journalled; None where there is none."""
+    known: JsonValue = None
+    for line in directory.journal.read():
+        if line.get("event") == "handle":
+            known = line["handle"]
+    return known
 
 
 def _finished_before(directory: RunDirectory) -> dict[str, StepEvent]:

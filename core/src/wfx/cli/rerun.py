@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from wfx.cli.compare import comparison_options, read_comparators, report, report_fields
-from wfx.cli.shared import common, offline_option, open_session, print_json
+from wfx.cli.shared import common, offline_option, open_session, print_json, site_option
 from wfx.errors import NotReproduced, WorkflowFailed
 
 
@@ -32,12 +32,13 @@ from wfx.errors import NotReproduced, WorkflowFailed
 @click.option("--allow-local", is_flag=True, help="Let a workflow from elsewhere name files of this machine.")
 @click.option("--trust", is_flag=True, help="Run a workflow from elsewhere without a sandbox.")
 @click.option("--sandbox", type=click.Choice(["auto", "require", "none"]), help="Whether to use bubblewrap.")
+@site_option
 @offline_option
 @common
 def rerun(
     crate: str, outdir: Path | None, engine_version: str, action: str, comparators: tuple[str, ...], tolerance: float,
-    html: Path | None, allow_local: bool, trust: bool, sandbox: str | None, offline: bool, as_json: bool, level: int,
-    **machine: Any,
+    html: Path | None, allow_local: bool, trust: bool, sandbox: str | None, site: str | None, offline: bool,
+    as_json: bool, level: int, **machine: Any,
 ) -> int:  # fmt: skip
     """Run again what CRATE records (a run, its directory, a crate of anybody), and compare.
 
@@ -50,7 +51,7 @@ def rerun(
     from wfx.rerunning import rerun as run_again
 
     by = read_comparators(comparators)
-    settings = {"sandbox": sandbox} if sandbox else {}
+    settings = {name: value for name, value in (("sandbox", sandbox), ("site", site)) if value}
     with open_session(offline=offline, level=level, settings=settings) as (session, display):
         options = flow.Options(
             outdir=outdir, runs=Path(session.config.get_str("run.directory")), allow_local=allow_local, trust=trust

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wfx.cli.shared import common, offline_option, open_session, print_json
+from wfx.cli.shared import common, offline_option, open_session, print_json, site_option
 
 if TYPE_CHECKING:
     from wfx.definitions import Definition
@@ -40,6 +40,7 @@ def what_to_run(function: F) -> F:
         click.option("--allow-local", is_flag=True, help="Let a workflow from elsewhere name files of this machine."),
         click.option("--trust", is_flag=True, help="Run a workflow from elsewhere without a sandbox."),
         click.option("--sandbox", type=click.Choice(["auto", "require", "none"]), help="Whether to use bubblewrap."),
+        site_option,
         offline_option,
     ]):  # fmt: skip
         function = decorator(function)
@@ -60,7 +61,7 @@ force_option = click.option("--force", is_flag=True, help="Run anew even where a
 @common
 def run(
     dry_run: bool, as_json: bool, level: int, outdir: Path | None, force: bool, offline: bool, sandbox: str | None,
-    allow_local: bool, trust: bool, **what: Any,
+    site: str | None, allow_local: bool, trust: bool, **what: Any,
 ) -> int:  # fmt: skip
     """Fetch, stage and run a workflow, and leave a crate.
 
@@ -70,7 +71,7 @@ def run(
     """
     from wfx import flow
 
-    with open_session(offline=offline, level=level, settings=_settings(sandbox)) as (session, display):
+    with open_session(offline=offline, level=level, settings=_settings(sandbox, site)) as (session, display):
         definition = _definition(what, session)
         options = _options(session, definition, outdir=outdir, force=force, allow_local=allow_local, trust=trust)
         if dry_run:
@@ -84,8 +85,9 @@ def run(
 @what_to_run
 @common
 def plan(
-    as_json: bool, level: int, offline: bool, sandbox: str | None, allow_local: bool, trust: bool, **what: Any
-) -> int:
+    as_json: bool, level: int, offline: bool, sandbox: str | None, site: str | None, allow_local: bool, trust: bool,
+    **what: Any,
+) -> int:  # fmt: skip
     """Say what a run would fetch and do, without doing it.
 
     The workflow's documents are fetched and pinned, the inputs are checked, and the place of each remote input is
@@ -93,7 +95,7 @@ def plan(
     """
     from wfx import flow
 
-    with open_session(offline=offline, level=level, settings=_settings(sandbox)) as (session, _):
+    with open_session(offline=offline, level=level, settings=_settings(sandbox, site)) as (session, _):
         definition = _definition(what, session)
         options = _options(session, definition, allow_local=allow_local, trust=trust)
         return _show_plan(flow.plan_only(definition, session, options), as_json)
@@ -105,13 +107,13 @@ def plan(
 @force_option
 @common
 def stage(
-    as_json: bool, level: int, outdir: Path | None, force: bool, offline: bool, sandbox: str | None, allow_local: bool,
-    trust: bool, **what: Any,
+    as_json: bool, level: int, outdir: Path | None, force: bool, offline: bool, sandbox: str | None,
+    site: str | None, allow_local: bool, trust: bool, **what: Any,
 ) -> int:  # fmt: skip
     """Bring everything a run needs into its directory, and stop before the engine runs."""
     from wfx import flow
 
-    with open_session(offline=offline, level=level, settings=_settings(sandbox)) as (session, display):
+    with open_session(offline=offline, level=level, settings=_settings(sandbox, site)) as (session, display):
         definition = _definition(what, session)
         options = _options(
             session, definition, outdir=outdir, force=force, allow_local=allow_local, trust=trust, stage_only=True
@@ -126,19 +128,25 @@ def stage(
 @force_option
 @click.option("--trust", is_flag=True, help="Run a workflow from elsewhere without a sandbox.")
 @click.option("--sandbox", type=click.Choice(["auto", "require", "none"]), help="Whether to use bubblewrap.")
+@site_option
 @common
-def execute(directory: Path, force: bool, trust: bool, sandbox: str | None, as_json: bool, level: int) -> int:
-    """Run what `wfx stage` has left in DIRECTORY; no connection is opened."""
+def execute(
+    directory: Path, force: bool, trust: bool, sandbox: str | None, site: str | None, as_json: bool, level: int
+) -> int:
+    """Run what `wfx stage` has left in DIRECTORY; no connection is opened, but to the server of a run elsewhere."""
     from wfx import flow
 
-    with open_session(offline=True, level=level, settings=_settings(sandbox)) as (session, display):
+    with open_session(offline=not flow.needs_of(directory), level=level, settings=_settings(sandbox, site)) as (
+        session,
+        display,
+    ):
         outcome = flow.execute(directory, session, flow.Options(force=force, trust=trust), display)
         display.finish()
         return _show_outcome(outcome, as_json, level)
 
 
-def _settings(sandbox: str | None) -> dict[str, Any]:
-    return {"sandbox": sandbox} if sandbox else {}
+def _settings(sandbox: str | None, site: str | None) -> dict[str, Any]:
+    return {name: value for name, value in (("sandbox", sandbox), ("site", site)) if value}
 
 
 def _definition(what: dict[str, Any], session: Any) -> Definition:

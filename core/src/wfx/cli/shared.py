@@ -56,6 +56,8 @@ def _start_log(path: Path | None) -> None:
 
 offline_option = click.option("--offline", is_flag=True, help="Open no connection; take everything from the store.")
 
+site_option = click.option("--site", metavar="NAME", help="Where it runs, if not here: a section [site.NAME].")
+
 
 @contextmanager
 def open_session(

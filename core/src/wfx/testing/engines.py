@@ -370,7 +370,7 @@ class _DeadHost:
         self.settings: Mapping[str, JsonValue] = host.settings
         self.tree, self.state, self.logs = host.tree, host.state, host.logs
         self.aliases: Mapping[str, str] = host.aliases
-        self.offline, self.installation = host.offline, host.installation
+        self.offline, self.installation, self.net = host.offline, host.installation, host.net
 
     def launch(
         self, command: Sequence[str], env: Mapping[str, str] | None = None, readable: Sequence[Path] = ()

@@ -8,8 +8,8 @@ from wfx.engines import Description
 from wfx.errors import EngineError, FetchError, ReferenceNotFound
 
 from wfx_galaxy.describing import tool_of
+from wfx_galaxy.model import short_tool, versionless
 from wfx_galaxy.server import Server
-from wfx_galaxy.workflows import short_tool, versionless
 
 
 def tools_of(description: Description) -> list[tuple[str, str, str]]:

@@ -8,8 +8,8 @@ from typing import Any
 from wfx.engines import Connection, Description, Step, Tool
 from wfx.values import Field, JsonValue, Parameter, ValueType
 
+from wfx_galaxy.model import GalaxyInput, GalaxyOutput, GalaxyWorkflow, short_tool
 from wfx_galaxy.recognition import KEY
-from wfx_galaxy.workflows import GalaxyInput, GalaxyOutput, GalaxyWorkflow, short_tool
 
 FILE, TEXT, NULL = ValueType("File"), ValueType("string"), ValueType("null")
 KINDS = {"text": TEXT, "integer": ValueType("int"), "float": ValueType("float"), "boolean": ValueType("boolean")}

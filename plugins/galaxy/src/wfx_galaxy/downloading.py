@@ -19,9 +19,9 @@ from wfx.treepaths import safe_name
 from wfx.values import JsonValue, Values
 
 from wfx_galaxy import jobs
+from wfx_galaxy.model import GalaxyWorkflow
 from wfx_galaxy.server import FIRST_PAUSE, LONGEST_PAUSE, Server
 from wfx_galaxy.sites import Site
-from wfx_galaxy.workflows import GalaxyWorkflow
 
 AT_ONCE = 4
 GOOD = frozenset({"ok", "empty"})

@@ -15,8 +15,9 @@ from wfx.values import JsonValue, Values
 
 from wfx_galaxy import recognition
 from wfx_galaxy.describing import describe
+from wfx_galaxy.model import GalaxyWorkflow
 from wfx_galaxy.sites import Site, site_of
-from wfx_galaxy.workflows import GalaxyWorkflow, read_workflow
+from wfx_galaxy.workflows import read_workflow
 
 if TYPE_CHECKING:
     from wfx.providing import Provision

@@ -14,8 +14,8 @@ from typing import Any
 from wfx.engines import StepEvent
 
 from wfx_galaxy import jobs
+from wfx_galaxy.model import GalaxyStep, GalaxyWorkflow
 from wfx_galaxy.server import Server
-from wfx_galaxy.workflows import GalaxyStep, GalaxyWorkflow
 
 ENDED = frozenset({"ok", "error", "failed", "deleted", "deleted_new", "deleting", "skipped", "stopped", "paused"})
 BROKEN = frozenset({"error", "failed"})

@@ -10,9 +10,9 @@ from wfx.engines import Description
 from wfx.errors import InputError
 from wfx.values import JsonValue, Values
 
+from wfx_galaxy.model import GalaxyInput, GalaxyWorkflow
 from wfx_galaxy.server import Server
 from wfx_galaxy.uploading import URL_SCHEMES, Upload
-from wfx_galaxy.workflows import GalaxyInput, GalaxyWorkflow
 
 MEMBERS = ("forward", "reverse")
 

@@ -20,10 +20,10 @@ from wfx.values import JsonValue
 
 from wfx_galaxy import downloading, inputs, jobs
 from wfx_galaxy.following import BROKEN, ENDED, STOPPED, Following, Job
+from wfx_galaxy.model import GalaxyWorkflow
 from wfx_galaxy.server import Server, repeated
 from wfx_galaxy.sites import Site
 from wfx_galaxy.uploading import upload
-from wfx_galaxy.workflows import GalaxyWorkflow
 
 ERRORS_SHOWN = 5
 

@@ -14,8 +14,8 @@ from wfx.engines import StepEvent, StepState
 from wfx.values import JsonValue
 
 from wfx_galaxy.describing import tool_key
+from wfx_galaxy.model import GalaxyWorkflow
 from wfx_galaxy.server import Server
-from wfx_galaxy.workflows import GalaxyWorkflow
 
 if TYPE_CHECKING:
     from wfx_galaxy.downloading import Places
