@@ -18,6 +18,13 @@ from wfx.values import JsonValue, Values
 ALGORITHMS = {"sha1": 40, "sha256": 64, "sha512": 128, "md5": 32}
 
 
+# Keys of a File or Directory that an engine's `bind` may set, and that nobody sees after it.
+NAMED_BY = "wfx:named_by"
+"""URI of the document from elsewhere that names it: then it is fetched with a stranger's rights."""
+NAMED_AT = "wfx:named_at"
+"""The place that names it, for messages: `sheet.csv:3, column 'reads'`."""
+
+
 @dataclass(slots=True)
 class Layout:
     """Gives files their places below `inputs/`: a folder a parameter, and a numbered one below it where names clash.
@@ -63,7 +70,8 @@ class Layout:
                 self.files.append(_planned(value, reference, path, parameter, where, word))
             result["location"] = path
             result["basename"] = name
-            result.pop("path", None)
+            for key in ("path", NAMED_BY, NAMED_AT):
+                result.pop(key, None)
         listing = value.get("listing")
         if isinstance(listing, list) and not _is_remote(value):
             # A literal directory: its members need a place, the engine gathers them.
@@ -125,6 +133,8 @@ def _planned(
         expected=expected_of(value, where),
         host=reference.host,
         disclosable=word,
+        named_by=Reference(str(value[NAMED_BY])) if NAMED_BY in value else None,
+        named_at=str(value.get(NAMED_AT, "")),
     )
 
 
@@ -181,11 +191,11 @@ def missing_locally(files: Iterable[PlannedInput]) -> list[str]:
         path = item.reference.path
         kind = "folder" if item.kind == "directory" else "file"
         if not _exists(path):
-            lines.append(f"input '{item.parameter}': no such {kind}: {path}")
+            lines.append(f"{item.place}: no such {kind}: {path}")
         elif item.kind == "directory" and not path.is_dir():
-            lines.append(f"input '{item.parameter}': a file where a directory is expected: {path}")
+            lines.append(f"{item.place}: a file where a directory is expected: {path}")
         elif item.kind == "file" and path.is_dir():
-            lines.append(f"input '{item.parameter}': a directory where a file is expected: {path}")
+            lines.append(f"{item.place}: a directory where a file is expected: {path}")
     return lines
 
 

@@ -95,6 +95,11 @@ class PlannedInput:
     disclosable: Disclosable = "yes"
     """Whether it may be handed on: `name` its name alone, `no` nothing but digest and size."""
 
+    @property
+    def place(self) -> str:
+        """What names it, for messages."""
+        return f"input '{self.parameter}'" + (f", {self.named_at}" if self.named_at else "")
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedImage:
@@ -249,7 +254,8 @@ def make_plan(
         raise InputError("; ".join(missing[:20]) + (f"; and {len(missing) - 20} more" if len(missing) > 20 else ""))
     foreign = named or {}
     files = tuple(
-        _known(dataclasses.replace(item, named_by=foreign.get(item.reference.uri, item.named_by)), session) for item in layout.files
+        _known(dataclasses.replace(item, named_by=foreign.get(item.reference.uri, item.named_by)), session)
+        for item in layout.files
     )
     if probe and not session.offline:
         files = tuple(_probe(item, session) for item in files)

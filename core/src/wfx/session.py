@@ -90,14 +90,17 @@ class Session:
             refresh=refresh,
         )  # fmt: skip
 
-    def local_copy(self, reference: Reference) -> Path:
-        """Return a path with the bytes of a reference: its own, or the store's after a fetch."""
+    def local_copy(self, reference: Reference, behalf: Reference | None = None) -> Path:
+        """Return a path with the bytes of a reference: its own, or the store's after a fetch.
+
+        `behalf` is as in `fetch`.
+        """
         from wfx.errors import InputError
         from wfx.fetching import Source
 
         if reference.is_local:
             return reference.path
-        [fetched] = self.fetch([Source(reference)])
+        [fetched] = self.fetch([Source(reference)], behalf=behalf)
         if fetched.local is not None:
             return fetched.local
         path = self.store.blob(fetched.sha256) if fetched.kind == "file" else None

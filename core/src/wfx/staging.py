@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from wfx.errors import InputError, IntegrityError, MachineError
+from wfx.errors import InputError, IntegrityError, MachineError, WfxError
 from wfx.fetching import Fetched, Source
 from wfx.inputfiles import with_digests
 from wfx.planning import Document, Plan, PlannedInput
 from wfx.records import digest
 from wfx.references import Reference
+from wfx.values import Values
 
 if TYPE_CHECKING:
+    from wfx.engines import Description, Engine
     from wfx.runtimes import Runtime
     from wfx.session import Session
     from wfx.store import Store
 
 SCHEMA = 1
+MOST_OPENED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,22 @@ class StagedRun:
 WITHOUT_EFFECT = frozenset({"cores", "memory"})
 
 
+def open_inputs(
+    engine: Engine, description: Description, values: Values, session: Session, named: Mapping[str, Reference]
+) -> None:
+    """Bring the files elsewhere that the engine has to read before it can say what it will read: `Engine.opens`.
+
+    `named` says who names a URI, where that is not the user. Raises FetchError, InputError for a folder.
+    """
+    opened: dict[str, Path] = {}
+    while wanted := [uri for uri in dict.fromkeys(engine.opens(description, values)) if uri not in opened]:
+        if len(opened) + len(wanted) > MOST_OPENED:
+            raise InputError(f"more than {MOST_OPENED} tables name each other", where=wanted[0])
+        for uri in wanted:
+            opened[uri] = session.local_copy(Reference(uri), behalf=named.get(uri))
+        engine.opened = opened
+
+
 def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[Fetched]:
     """Fetch the plan's inputs into the store, in the order of `plan.files`; local ones are hashed where they lie.
 
@@ -98,15 +117,26 @@ def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[
     for behalf in dict.fromkeys(item.named_by for item in plan.files):
         numbers = [n for n, item in enumerate(plan.files) if item.named_by == behalf]
         sources = [Source(plan.files[n].reference, plan.files[n].expected) for n in numbers]
-        answers.update(zip(numbers, session.fetch(sources, behalf=behalf, refresh=refresh), strict=True))
+        try:
+            answers.update(zip(numbers, session.fetch(sources, behalf=behalf, refresh=refresh), strict=True))
+        except WfxError as error:
+            _tell_place(error, [plan.files[n] for n in numbers])
+            raise
     fetched = [answers[n] for n in range(len(plan.files))]
     for item, answer in zip(plan.files, fetched, strict=True):
         if answer.kind != item.kind:
             raise InputError(
-                f"input '{item.parameter}': a {answer.kind} came where a {item.kind} is expected",
+                f"{item.place}: a {answer.kind} came where a {item.kind} is expected",
                 where=str(item.reference),
             )
     return fetched
+
+
+def _tell_place(error: WfxError, files: Sequence[PlannedInput]) -> None:
+    """Add to an error what names the file that it is about, where that is a table of many."""
+    item = next((item for item in files if item.named_at and error.where == str(item.reference)), None)
+    if item is not None:
+        error.why = "; ".join(filter(None, (f"{item.place} names it", error.why)))
 
 
 def make_lock(plan: Plan, fetched: Sequence[Fetched], images: Sequence[StagedImage] = ()) -> Lock:
