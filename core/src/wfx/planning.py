@@ -87,11 +87,6 @@ class PlannedInput:
     """The crate or table that names it, where the user does not: then it is fetched with a stranger's rights."""
     named_at: str = ""
     """The place in a table that names it, for messages."""
-
-    @property
-    def place(self) -> str:
-        """What names it, for messages."""
-        return f"input '{self.parameter}'" + (f", {self.named_at}" if self.named_at else "")
     disclosable: Disclosable = "yes"
     """Whether it may be handed on: `name` its name alone, `no` nothing but digest and size."""
 
@@ -192,7 +187,7 @@ def remember_description(
     session.store.set_fact("description", _description_key(closure, version, session, options), encode(description))
 
 
-def _description_key(closure: Closure, version: str, session: Session, options: Mapping[str, str] | None) -> str:
+def _description_key(closure: Closure, version: str, session: Session, options: Mapping[str, str] | None = None) -> str:
     from wfx import __version__
 
     # The plugin puts the engine's words into ours, and another version of it may do so better.
