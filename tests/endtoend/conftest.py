@@ -131,6 +131,12 @@ class Bench:
         return self.write(f"{folder}/count.cwl", WORKFLOW)
 
 
+@pytest.fixture(scope="session")
+def bench() -> type[Bench]:
+    """The class, for tests that share a machine."""
+    return Bench
+
+
 @pytest.fixture
 def wfx(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from abc import ABC
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from wfx.errors import DefinitionError, UsageError
+from wfx.errors import UsageError
 
 if TYPE_CHECKING:
+    from wfx.packing import Member
     from wfx.running import RunRecord
 
 
@@ -26,19 +29,51 @@ class Finding:
     """Entity or path."""
 
 
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """Something of a crate that is not handed on."""
+
+    path: str
+    """In the crate; a folder's ends with `/`."""
+    why: str
+    """A sentence for people."""
+    size: int
+    sha256: str = ""
+    """Of a folder: of its manifest (`wfx.store`); empty where nobody has said it."""
+    shown: str = ""
+    """The path to speak of it by; another than `path` where its name is not told."""
+    origin: str = ""
+    """Address from which everybody may have it."""
+    disclosable: bool = True
+    """Whether it might be handed on, and was only not asked for."""
+
+
 class Exporter(ABC):
     """A plugin for one form of result. It implements what it can: `describe`, `pack`, `check`."""
 
     keys: ClassVar[tuple[str, ...]] = ()
     """The form: `ro-crate`, `zip`, `bagit`; the names of the package's entry points."""
     suffix: ClassVar[str] = ""
-    """Of the file that `pack` writes; empty for a folder."""
+    """Of the file or folder that `pack` writes."""
 
     def prepare(self) -> None:
         """Import what `describe` needs; called in a thread of its own while the engine works. By default nothing."""
 
     def describe(self, record: RunRecord, into: Path) -> None:
-        """Write the metadata of a run into its directory; change no other file there. Must be atomic for each file."""
+        """Write the metadata of a run into its directory; change no other file there. Must be atomic for each file.
+
+        A record with the status `staged` is of a run that has not begun.
+        """
+        raise UsageError(f"{self.keys[0]} describes no runs", remedy="use --form ro-crate")
+
+    def restate(
+        self, crate: Path, members: Sequence[Member], omissions: Sequence[Omission], record: RunRecord | None
+    ) -> dict[str, bytes]:
+        """Return the metadata files of a crate of which `members` alone are handed on, by their path; change nothing.
+
+        What is left out stays in them as a reference with size and digest, and says why. `members` whose bytes were
+        changed for the purpose have them as their source.
+        """
         raise UsageError(f"{self.keys[0]} describes no runs", remedy="use --form ro-crate")
 
     def pack(self, crate: Path, into: Path) -> Path:
@@ -48,16 +83,16 @@ class Exporter(ABC):
         """
         raise UsageError(f"{self.keys[0]} packs nothing", remedy="use --form zip")
 
+    def pack_members(self, members: Sequence[Member], into: Path) -> Path:
+        """Write chosen files of a crate to `into`, as `pack` does with all of them.
+
+        By default `pack` gets a folder of their copies; an exporter that streams them needs none.
+        """
+        from wfx.packing import write_folder
+
+        with tempfile.TemporaryDirectory(prefix=".wfx-", dir=into.parent) as folder:
+            return self.pack(write_folder(members, Path(folder) / "crate"), into)
+
     def check(self, crate: Path) -> list[Finding]:
         """Look whether a crate is valid; an empty list is a clean bill."""
         raise UsageError(f"{self.keys[0]} checks nothing")
-
-
-def pack(exporter: Exporter, crate: Path, into: Path) -> Path:
-    """Pack a finished crate with an exporter; the result appears whole or not at all.
-
-    Raises DefinitionError where the folder is no crate.
-    """
-    if not (crate / "ro-crate-metadata.json").is_file():
-        raise DefinitionError("there is no crate here", where=str(crate), remedy="run it first; see `wfx runs list`")
-    return exporter.pack(crate, into)

@@ -33,7 +33,10 @@ __all__ = ["KINDS", "PUBLISHED", "PluginManager", "Provider", "blame"]
 # Keys of our own published distributions, so that a missing one can be named. Never guess beyond this table.
 PUBLISHED = {
     "engine": {"cwl.cwltool": "wfx-cwl", "nextflow.nextflow": "wfx-nextflow", "snakemake.snakemake": "wfx-snakemake"},
-    "exporter": {"ro-crate": "wfx-ro-crate", "zip": "wfx-ro-crate"},
+    "exporter": {
+        "bagit": "wfx-bagit", "bagit-zip": "wfx-bagit", "directory": "wfx-ro-crate", "ro-crate": "wfx-ro-crate",
+        "zip": "wfx-ro-crate",
+    },
     "fetcher": {
         "*": "wfx-fsspec", "data": "wfx-file", "docker": "wfx-oci", "file": "wfx-file", "ftp": "wfx-ftp",
         "ftps": "wfx-ftp", "gh": "wfx-git",

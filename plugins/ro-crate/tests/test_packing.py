@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from wfx.errors import DefinitionError, MachineError
-from wfx.exporting import pack
 from wfx_ro_crate import ZipExporter
 
 
@@ -33,7 +32,7 @@ def crate(tmp_path: Path) -> Path:
 
 
 def test_a_zip_has_the_crate_without_state(crate: Path, tmp_path: Path) -> None:
-    made = pack(ZipExporter(), crate, tmp_path / "x.zip")
+    made = ZipExporter().pack(crate, tmp_path / "x.zip")
     with zipfile.ZipFile(made) as archive:
         assert archive.testzip() is None
         names = archive.namelist()

@@ -2,35 +2,94 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from wfx.cli.display import show_size
 from wfx.cli.shared import common, open_session, print_json
 from wfx.errors import DefinitionError, MachineError
+
+if TYPE_CHECKING:
+    from wfx.parcels import Parcel
+
+MOST = 10
 
 
 @click.command()
 @click.argument("run")
-@click.option("--form", default="zip", show_default=True, help="What to make: zip, or another exporter's key.")
+@click.option(
+    "--form",
+    default="zip",
+    show_default=True,
+    help="What to make: zip, directory, bagit, bagit-zip, or another exporter's key.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="LIST",
+    help="Leave these behind: inputs, outputs, logs, or one as inputs/NAME or outputs/NAME.",
+)
+@click.option("--with", "including", multiple=True, metavar="LIST", help="Take these, whatever --without says of more.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder to write; it must not exist.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be packed and left out, with sizes.")
 @common
-def export(run: str, form: str, output: Path | None, as_json: bool, level: int) -> None:
-    """Pack the crate of RUN (an id, a name, or a directory) to hand it on. What is in .wfx/ is never part of it."""
-    from wfx.exporting import pack
+def export(
+    run: str, form: str, without: tuple[str, ...], including: tuple[str, ...], output: Path | None, dry_run: bool,
+    as_json: bool, level: int,
+) -> None:  # fmt: skip
+    """Pack the crate of RUN (an id, a name, or a directory) to hand it on. What is in .wfx/ is never part of it.
+
+    A run that is only staged is packed too, as a crate to be run. What is left out stays in the metadata as a reference
+    with its size and digest. What the definition does not let be disclosed is always left out.
+    """
+    from wfx.parcels import make_parcel
     from wfx.runs import Register
 
-    with open_session(level=level) as (session, _):
+    with open_session(level=level) as (session, display):
         crate = Register(session.directories.state).find(run).directory
         exporter = session.plugins.exporter(form)()
         target = output or Path.cwd() / f"{crate.resolve().name}{exporter.suffix}"
-        if target.exists() or target.is_symlink():
+        if not dry_run and (target.exists() or target.is_symlink()):
             raise MachineError("there is something already", where=str(target), remedy="name another place with -o")
-        written = pack(exporter, crate, target)
+        parcel = make_parcel(
+            crate, session.plugins.exporter("ro-crate")(), session.config, without=_listed(without),
+            including=_listed(including),
+        )  # fmt: skip
+        for line in parcel_lines(parcel):
+            if not dry_run:
+                display.note(line)
+            elif not as_json:
+                click.echo(line)
+        if not dry_run:
+            parcel.pack(exporter, target)
     if as_json:
-        print_json({"crate": str(crate), "form": form, "path": str(written)})
-    else:
-        click.echo(str(written))
+        files = [m for m in parcel.members if not m.is_folder]
+        print_json({
+            "crate": str(crate), "form": form, "path": None if dry_run else str(target), "files": len(files),
+            "bytes": parcel.size, "left_out": parcel.omissions,
+        })  # fmt: skip
+    elif not dry_run:
+        click.echo(str(target))
+
+
+def _listed(texts: tuple[str, ...]) -> list[str]:
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
+
+
+def parcel_lines(parcel: Parcel) -> Iterator[str]:
+    """Yield for people what is packed and what is left out, with sizes."""
+    files = sum(1 for member in parcel.members if not member.is_folder)
+    yield f"packing {files} files, {show_size(parcel.size)}"
+    for why in dict.fromkeys(omission.why for omission in parcel.omissions):
+        left = [omission for omission in parcel.omissions if omission.why == why]
+        names = ", ".join(o.shown or o.path for o in left[:MOST]) + (
+            f", and {len(left) - MOST} more" if len(left) > MOST else ""
+        )
+        yield f"left out, {show_size(sum(o.size for o in left))}: {names}. {why}"
 
 
 @click.command()
@@ -41,7 +100,7 @@ def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
     """Check that CRATE (a directory or its metadata file, a zip, or a run) is a valid RO-Crate.
 
     The structure, the files with their sizes and digests, and the rules of the profiles are looked at; where
-    roc-validator is installed its checks are run too.
+    roc-validator is installed its checks are run too. A bag is held to its manifests.
     """
     from wfx.runs import Register
 
@@ -52,6 +111,8 @@ def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
         if path.name == "ro-crate-metadata.json":
             path = path.parent
         findings = session.plugins.exporter("ro-crate")().check(path)
+        if _is_bag(path) and "bagit" in session.plugins.keys("exporter"):
+            findings += session.plugins.exporter("bagit")().check(path)
     faults = [f for f in findings if f.severity == "error" or (strict and f.severity == "warning")]
     if as_json:
         print_json({"crate": str(path), "valid": not faults, "findings": findings})
@@ -65,6 +126,17 @@ def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
             f"{'not valid' if faults else 'valid'}: {_count(len(faults), 'error')}, {_count(warnings, 'warning')}"
         )
     return DefinitionError.exit_code if faults else 0
+
+
+def _is_bag(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "bagit.txt").is_file()
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(
+            name == "bagit.txt" or (name.endswith("/bagit.txt") and name.count("/") == 1) for name in archive.namelist()
+        )
 
 
 def _count(number: int, word: str) -> str:

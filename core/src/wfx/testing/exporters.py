@@ -16,6 +16,7 @@ import socket
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ import pytest
 
 from wfx.errors import UsageError, WfxError
 from wfx.exporting import Exporter, Finding
+from wfx.packing import members_of
 from wfx.testing.contracts import SECRET, applies, check_keys, files_below, forms_of, hide_what_does_not_apply
 from wfx.testing.machines import private_machine
 from wfx.testing.runs import MadeRun, make_run
@@ -39,8 +41,8 @@ class ExporterContract:
 
     - `describe`: metadata appear whole or not at all, for failed runs too; no other file is changed; no path of the
       machine and no secret is in what is written;
-    - `pack`: the result appears whole or not at all; every file of the crate is in it as it is, and nothing of `.wfx`;
-      the crate is left as it is;
+    - `pack`: the result appears whole or not at all; every file of the crate is in it as it is, and nothing of `.wfx`,
+      nor what is to stay behind; the crate is left as it is;
     - `check`: a folder that is no crate has an error; what is checked is left as it is;
     - the keys are the names of the package's entry points.
 
@@ -169,6 +171,19 @@ class ExporterContract:
         found = self.contents(target)
         assert not [name for name in found if ".wfx" in name.split("/")]
         assert not any(SECRET.encode() in data for data in found.values())
+
+    @applies(needs=["pack"])
+    def test_what_stays_behind_is_not_in_the_pack(self, crate: MadeRun, tmp_path: Path) -> None:
+        """Pack the files that are chosen, and bytes that stand in for a file's; nothing else."""
+        chosen = [m for m in members_of(crate.path) if not m.path.startswith("inputs")]
+        changed = [replace(m, source=b"{}", size=2) if m.path == "lock.json" else m for m in chosen]
+        target = self._target(tmp_path)
+        self.make().pack_members(changed, target)
+        found = self.contents(target)
+        names = [name.split("/") for name in found]
+        assert not [parts for parts in names if "inputs" in parts], "what was left out is in it"
+        assert b"{}" in [data for name, data in found.items() if name.endswith("lock.json")], "it took other bytes"
+        assert [parts for parts in names if "outputs" in parts]
 
     @applies(needs=["pack"])
     def test_a_pack_appears_whole_or_not_at_all(self, crate: MadeRun, tmp_path: Path) -> None:

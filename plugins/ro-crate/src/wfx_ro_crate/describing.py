@@ -10,7 +10,7 @@ from wfx.engines import StepEvent
 from wfx.running import RunRecord
 
 from wfx_ro_crate import people
-from wfx_ro_crate.actions import COMPLETED, FAILED, Actions, moment
+from wfx_ro_crate.actions import COMPLETED, FAILED, Actions, container, moment
 from wfx_ro_crate.files import Files
 from wfx_ro_crate.graph import DESCRIPTOR, PREVIEW, ROOT, Cleaner, Graph, local_id, ref
 from wfx_ro_crate.workflow import Source, Structure
@@ -54,12 +54,16 @@ class _Description:
             for value in values.values():
                 files.learn(value)
         self.agent = people.agent(record, graph)
-        self._profiles()
+        staged = record.status == "staged"
+        self._profiles(run=not staged)
         language = people.language(record, graph)
         source = Source(record, graph, files, language)
         main = source.describe_main(record)
         graph.set(ROOT, "mainEntity", ref(main))
         structure = Structure(record, self.ran, graph, files, source)
+        if staged:
+            self._staged(structure)
+            return graph.json_ld()
         actions = Actions(record, self.agent, graph, files)
         run = self._run(actions, structure)
         self._root(run)
@@ -74,9 +78,22 @@ class _Description:
         self._comparison(run)
         return graph.json_ld()
 
-    def _profiles(self) -> None:
+    def _staged(self, structure: Structure) -> None:
+        """Enter what is to be run: the whole interface, with the inputs as examples, and the images by digest."""
+        graph, record = self.graph, self.record
+        scope = structure.scope("")
+        scope.declare()
+        scope.realise("input", record.plan.inputs)
+        self._root(None)
+        graph.link(ROOT, "mentions", people.engine(record, graph), people.wfx(record, graph))
+        graph.link(ROOT, "mentions", *(container(i.image, i.digest, graph) for i in record.plan.images))
+        people.publication(record, graph)
+        self._own_files()
+
+    def _profiles(self, *, run: bool) -> None:
         """Say what the crate conforms to; where no step is known to have run, there is no provenance of steps to show."""
-        names = ["process", "workflow", *(["provenance"] if self.ran else []), "workflow-ro-crate"]
+        names = ["process", "workflow", *(["provenance"] if self.ran else [])] if run else []
+        names.append("workflow-ro-crate")
         for iri, name, version in (PROFILES[n] for n in names):
             self.graph.add(iri, "CreativeWork", name=name, version=version)
             self.graph.link(ROOT, "conformsTo", iri)
@@ -84,20 +101,23 @@ class _Description:
             DESCRIPTOR, "conformsTo", [ref("https://w3id.org/ro/crate/1.1"), ref(PROFILES["workflow-ro-crate"][0])]
         )
 
-    def _root(self, run: str) -> None:
+    def _root(self, run: str | None) -> None:
         record, graph = self.record, self.graph
         name, description = record.plan.name, record.plan.description
         said = record.publication.description
         if not said:
             about = f"{description.name}: {description.doc}" if description.doc else description.name or name
             said = f"A {_outcome(record)} run of the workflow {about}".strip()
-        graph.set(ROOT, "name", f"Run of {name}")
+            if run is None:
+                said += "\nIt has not been run yet: workflow and inputs are here, and no outputs."
+        graph.set(ROOT, "name", f"Run of {name}" if run else f"Staged run of {name}")
         graph.set(ROOT, "description", said)
         graph.set(ROOT, "datePublished", moment(record.ended) or record.ended)
         graph.set(ROOT, "identifier", f"urn:uuid:{record.run}")
         if self.agent:
             graph.set(ROOT, "author", ref(self.agent))
-        graph.link(ROOT, "mentions", run)
+        if run:
+            graph.link(ROOT, "mentions", run)
 
     def _run(self, actions: Actions, structure: Structure) -> str:
         """Enter the run of the whole workflow; a lone tool's one execution is the run itself."""

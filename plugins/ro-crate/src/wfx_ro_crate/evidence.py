@@ -121,12 +121,12 @@ def software(view: View) -> Markup:
 def again(view: View) -> Markup:
     """Show how to run it again."""
     record = view.record
-    command = shlex.join(["wfx", "rerun", ".", "-o", "../again"])
+    staged = record.status == "staged"
+    command = shlex.join(["wfx", "run" if staged else "rerun", ".", "-o", "../again"])
+    told = "In this folder, with wfx; what it needs is here, and what comes of it is compared with what is here:"
     parts: list[Content] = [
-        tag("h2", "Run it again"),
-        tag(
-            "p", "In this folder, with wfx; what it needs is here, and what comes of it is compared with what is here:"
-        ),
+        tag("h2", "Run it" if staged else "Run it again"),
+        tag("p", "In this folder, with wfx:" if staged else told),
         tag("pre", view.clean(command)),
     ]
     if record.command:

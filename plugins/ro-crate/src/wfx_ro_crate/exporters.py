@@ -1,15 +1,17 @@
-"""The exporters: a run described as a crate, a crate checked, a crate packed as a zip."""
+"""The exporters: a run described as a crate, a crate checked, a crate packed as a zip or laid out as a folder."""
 
 from __future__ import annotations
 
 import json
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from wfx.errors import MachineError
-from wfx.exporting import Exporter, Finding
+from wfx.exporting import Exporter, Finding, Omission
+from wfx.packing import Member, members_of, write_folder, write_zip
 from wfx.running import RunRecord
 
 from wfx_ro_crate.graph import DESCRIPTOR, PREVIEW
@@ -37,6 +39,19 @@ class RoCrateExporter(Exporter):
         write(into / PREVIEW, page.encode("utf-8", "replace"))
         write(into / DESCRIPTOR, as_text(document).encode("utf-8", "replace"))
 
+    def restate(
+        self, crate: Path, members: Sequence[Member], omissions: Sequence[Omission], record: RunRecord | None
+    ) -> dict[str, bytes]:
+        """Return the metadata and, of a run, the page, as they are where some files stay behind."""
+        from wfx_ro_crate.preview import preview
+        from wfx_ro_crate.restating import restate
+
+        document = restate(crate, members, omissions)
+        made = {DESCRIPTOR: as_text(document).encode("utf-8", "replace")}
+        if record is not None:
+            made[PREVIEW] = preview(record, crate, document).encode("utf-8", "replace")
+        return made
+
     def check(self, crate: Path) -> list[Finding]:
         """Look at the structure, the files and, where roc-validator is installed, the rules of the profiles."""
         from wfx_ro_crate.checking import check
@@ -52,9 +67,26 @@ class ZipExporter(Exporter):
 
     def pack(self, crate: Path, into: Path) -> Path:
         """Write the zip whole or not at all; the same crate gives the same bytes."""
-        from wfx_ro_crate.packing import pack
+        return self.pack_members(members_of(crate), into)
 
-        return pack(crate, into)
+    def pack_members(self, members: Sequence[Member], into: Path) -> Path:
+        """Write the zip, streamed: stored or compressed by what each file is."""
+        return write_zip(members, into)
+
+
+class DirectoryExporter(Exporter):
+    """Lays a crate out as a folder."""
+
+    keys: ClassVar[tuple[str, ...]] = ("directory",)
+    suffix: ClassVar[str] = ".crate"
+
+    def pack(self, crate: Path, into: Path) -> Path:
+        """Write the folder whole or not at all."""
+        return self.pack_members(members_of(crate), into)
+
+    def pack_members(self, members: Sequence[Member], into: Path) -> Path:
+        """Write the folder; its files are clones where the file system can do that."""
+        return write_folder(members, into)
 
 
 def as_text(document: dict[str, Any]) -> str:

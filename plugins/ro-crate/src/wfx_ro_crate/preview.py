@@ -43,9 +43,11 @@ def preview(record: RunRecord, directory: Path, document: Mapping[str, Any]) -> 
 
 
 def _parts(view: View) -> Iterable[Markup]:
-    if view.record.status != "completed":
+    staged = view.record.status == "staged"
+    if view.record.status != "completed" and not staged:
         yield sections.trouble(view)
-    yield sections.outputs(view)
+    if not staged:
+        yield sections.outputs(view)
     yield sections.inputs(view)
     if view.events:
         yield sections.steps(view)

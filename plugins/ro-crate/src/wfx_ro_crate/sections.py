@@ -27,7 +27,12 @@ def top(view: View) -> Markup:
     """Show status, name, and who ran what when."""
     record = view.record
     description = record.plan.description
-    words = {"completed": "Completed", "failed": "Failed", "interrupted": "Interrupted"}
+    words = {
+        "completed": "Completed",
+        "failed": "Failed",
+        "interrupted": "Interrupted",
+        "staged": "Staged, not yet run",
+    }
     name, url = people.engine_of(record)
     spent = (seconds(record.ended) or 0) - (seconds(record.started) or 0)
     who: Content = tag("span", "not stated", class_="none")
@@ -39,7 +44,9 @@ def top(view: View) -> Markup:
     facts = [
         ("Workflow", workflow_link(view)),
         ("Engine", [link(url, name) if url else name, f" {description.engine_version}"]),
-        ("Ran", [view.time(record.started), f" · {duration(max(spent, 0))}"]),
+        ("Planned", view.time(record.ended))
+        if record.status == "staged"
+        else ("Ran", [view.time(record.started), f" · {duration(max(spent, 0))}"]),
         ("By", who),
         ("Licence", licence(view)),
     ]

@@ -49,6 +49,15 @@ class Scope:
             found += entities
         return list(dict.fromkeys(found))
 
+    def declare(self) -> None:
+        """Enter all parameters, with their types, whether a value realises them or not."""
+        for side, parameters in self._parameters.items():
+            for parameter in parameters.values():
+                formal = self._formal(side, parameter)
+                kinds = self._kinds.setdefault(formal, {})
+                kinds[_additional_type(parameter.type)] = None
+                self.graph.set(formal, "additionalType", [*kinds])
+
     def parameter(self, side: str, name: str) -> str | None:
         """Return the id of a FormalParameter; None where no value has realised it."""
         return self._ids.get((side, name))
@@ -169,6 +178,17 @@ def _files_only(value: JsonValue) -> list[Object] | None:
             return None
         found += inner
     return found or None
+
+
+def _additional_type(kind: ValueType) -> str:
+    inner = kind
+    while inner.kind in ("array", "union"):
+        others = [t for t in inner.alternatives if t.kind != "null"]
+        following = inner.items if inner.kind == "array" else others[0] if others else None
+        if following is None:
+            break
+        inner = following
+    return {"File": "File", "Directory": "Dataset"}.get(inner.kind) or _scalar(kind, None)
 
 
 def _scalar(kind: ValueType, value: JsonValue) -> str:

@@ -15,6 +15,7 @@ from wfx_ro_crate.describing import complete
 from wfx_ro_crate.files import basename
 from wfx_ro_crate.graph import DESCRIPTOR, Cleaner, path_id
 from wfx_ro_crate.markup import Content, Markup, join, link, tag
+from wfx_ro_crate.restating import left_out_id
 from wfx_ro_crate.timeline import Clock
 
 MOST_ITEMS = 12
@@ -137,14 +138,20 @@ class View:
         identifier = path_id(place, folder=folder) if isinstance(place, str) and place else ""
         entity = self.entities.get(identifier, {})
         shown: list[Content] = []
-        if entity:
+        gone = self.entities.get(left_out_id(place + ("/" if folder else ""))) if isinstance(place, str) else None
+        if gone is not None:
+            shown += [self.clean(name), tag("span", " (left out of this crate)", class_="small")]
+            entity = gone
+        elif entity:
             shown.append(link(identifier, self.clean(name) + ("/" if folder else "")))
         else:
             shown += [self.clean(name), tag("span", " (not in the crate)", class_="small")]
         size = entity.get("contentSize") or value.get("size")
         if isinstance(size, (str, int)) and str(size).isdigit():
             shown.append(tag("span", f" {size_of(int(size))}", class_="small"))
-        if entity.get("url"):
+        if gone is not None and gone.get("contentUrl"):
+            shown.append(tag("div", "to be had from ", link(str(gone["contentUrl"])), class_="small"))
+        elif entity.get("url"):
             shown.append(tag("div", "from ", link(str(entity["url"])), class_="small"))
         if entity.get("sha256"):
             shown.append(tag("div", "sha256 ", tag("code", str(entity["sha256"])), class_="digest"))
