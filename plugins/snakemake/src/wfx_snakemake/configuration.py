@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from wfx.engines import Description
 from wfx.errors import DefinitionError, UsageError
-from wfx.values import JsonValue, Values, ValueType
+from wfx.values import JsonValue, Parameter, Values, ValueType
 
 CONDA = "conda environment"
 """Name of the `Software` by which the driver says that a rule asks for one; its spec is the environment's file."""
+
+
+STORAGE = "storage"
+"""Id of the input with the files that the workflow reads from storage; the driver describes it."""
 
 
 def bind(description: Description, values: Values) -> Values:
@@ -19,7 +23,44 @@ def bind(description: Description, values: Values) -> Values:
             continue
         default = parameter.default if parameter.has_default else None
         result[parameter.id] = default if given is None else _merged(default, given)
+    storage = storage_parameter(description)
+    if storage is not None:
+        result[STORAGE] = _storage(storage, values, description, result)
     return result
+
+
+def storage_parameter(description: Description) -> Parameter | None:
+    """Return the input that stands for files in storage; None for a workflow that reads none, or uses the name itself."""
+    named = [parameter for parameter in description.inputs if parameter.id == STORAGE]
+    return named[-1] if named and isinstance(named[-1].default, list) and named[-1].type.kind == "array" else None
+
+
+def _storage(parameter: Parameter, values: Values, description: Description, bound: Values) -> list[JsonValue]:
+    """Return the files that the workflow reads from storage with these values.
+
+    Where an address of its own stands in its config, what the user has put there is an address too.
+    """
+    own: list[JsonValue] = parameter.default if isinstance(parameter.default, list) else []
+    addresses = {str(item["location"]): None for item in own if isinstance(item, dict)}
+    for other in description.inputs:
+        if other.id == STORAGE or not other.has_default:
+            continue
+        before, after = set(_texts(other.default)), _texts(bound.get(other.id))
+        if not before & set(addresses) or before == set(after):
+            continue
+        for text in before - set(after):
+            addresses.pop(text, None)
+        addresses |= {text: None for text in after if "://" in text and not text.startswith("file:")}
+    given = values.get(STORAGE)
+    files: list[JsonValue] = [{"class": "File", "location": address} for address in addresses]
+    return files + [item for item in (given if isinstance(given, list) else []) if item not in files]
+
+
+def _texts(value: JsonValue) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    items = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else []
+    return [text for item in items for text in _texts(item)]
 
 
 def _merged(default: JsonValue, given: JsonValue) -> JsonValue:
@@ -38,10 +79,11 @@ def overrides(description: Description, inputs: Values) -> Values:
     file of ours. Files are always told: where they lie is not where the workflow says.
     """
     defaults = {p.id: p.default for p in description.inputs if p.has_default}
+    storage = storage_parameter(description) is not None
     return {
         name: value
         for name, value in inputs.items()
-        if name not in defaults or value != defaults[name] or _has_files(value)
+        if (name != STORAGE or not storage) and (name not in defaults or value != defaults[name] or _has_files(value))
     }
 
 

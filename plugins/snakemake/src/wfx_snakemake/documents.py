@@ -30,6 +30,10 @@ NAMED = re.compile(
     (?:\#.*)?\s*(?:r|b)?(["'])([^"'\n]+)\2""",
     re.M | re.X,
 )
+WRAPPER = re.compile(r"""^[ \t]*wrapper[ \t]*:[ \t]*(?:\#.*)?\s*r?(["'])([^"'\n{}]+)\1""", re.M)
+# What a wrapper's folder may hold, and where Snakemake's own wrappers are (snakemake.wrapper).
+WRAPPER_FILES = ("wrapper.py", "wrapper.R", "wrapper.Rmd", "wrapper.jl", "environment.yaml")
+WRAPPERS = "https://raw.githubusercontent.com/snakemake/snakemake-wrappers/"
 SCHEMA = re.compile(r"""\bvalidate\([^()\n]*?["']([^"'\n]+\.(?:ya?ml|json))["']""")
 HOSTED = re.compile(r"""\b(github|gitlab)\(\s*["']([^"']+)["']([^()]*)\)""")
 HOSTS = {
@@ -103,10 +107,25 @@ def references(data: bytes, name: str) -> Iterator[DocumentReference]:
             yield DocumentReference(f"../{folder}", 1, "directory")
     for match in SCHEMA.finditer(text):
         yield DocumentReference(match[1], text.count("\n", 0, match.start(1)) + 1, "file")
+    for match in WRAPPER.finditer(text):
+        if not _is_code(text, match.end()):
+            line = text.count("\n", 0, match.start(2)) + 1
+            yield from (DocumentReference(address, line, "file") for address in wrapper_addresses(match[2].strip()))
     for match in HOSTED.finditer(text):
         address = _hosted(match[1], match[2], match[3])
         if address:
             yield DocumentReference(address, text.count("\n", 0, match.start()) + 1, "document")
+
+
+def wrapper_addresses(wrapper: str) -> list[str]:
+    """Return the addresses of the files that a wrapper may consist of; none for one that lies in the workflow."""
+    if wrapper.startswith(("file:", "git+")):
+        return []
+    address = wrapper if "://" in wrapper else WRAPPERS + wrapper
+    folder, _, name = address.rstrip("/").rpartition("/")
+    if name in WRAPPER_FILES:
+        return [address, f"{folder}/environment.yaml"]
+    return [f"{address.rstrip('/')}/{file}" for file in WRAPPER_FILES]
 
 
 def workdir_from(name: str) -> str:

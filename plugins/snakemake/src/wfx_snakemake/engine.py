@@ -143,6 +143,7 @@ class SnakemakeEngine(Engine):
             "logs": str(self.host.logs / "steps"), "cores": int(plan.options.get("cores") or 0),
             "memory": int(plan.options.get("memory") or 0), "containers": _containers(staged.runtime),
             "steps": {step.id: step.tool for step in plan.description.steps},
+            "storage": {file.reference.uri: file.path for file in plan.files},
             "declared": {output.id: output.type.kind == "array" for output in plan.description.outputs},
         }  # fmt: skip
         result = self._driver().run(order, events)

@@ -11,8 +11,9 @@ from . import parameters as given
 from . import rules as found
 from . import stand_ins
 from .outputs import NamedOutputs
-from .problems import Broken, Places, broken
+from .problems import Broken, Places, broken, ours_in
 from .project import clear, folder_of, lay_out, linemaps, opened, quiet_settings
+from .storage import INPUT, note_files, refuse_outputs
 
 CONFIGFILE = re.compile(r"""^[ \t]*configfile[ \t]*:\s*["']([^"'{}\n]+)["']""", re.M)
 MOST_KEYS = 20
@@ -30,6 +31,7 @@ def describe(message: dict[str, Any]) -> dict[str, Any]:
     lay_out(places, workdir)
     texts = given.documents_of(places)
     used = given.used_keys(texts)
+    queries = note_files(places)
     try:
         rules, outputs, missing, warnings = _loaded(message, places, workdir, texts, used)
     finally:
@@ -48,7 +50,7 @@ def describe(message: dict[str, Any]) -> dict[str, Any]:
         "name": name,
         "doc": doc,
         "licence": None,
-        "inputs": given.parameters(config, schema, used, missing, places),
+        "inputs": [*given.parameters(config, schema, used, missing, places), *storage_input(queries)],
         "outputs": outputs.parameters(),
         "tools": list(rules.tools.values()),
         "steps": rules.steps,
@@ -125,10 +127,13 @@ def _attempt(
         outputs = NamedOutputs()
         try:
             dag = build(loaded, message["fragment"])
+            refuse_outputs(dag, places)
             rules.connect(dag)
             outputs.of_dag(dag)
         except Exception as error:
             problem = broken(error, linemaps(loaded), places)
+            if ours_in(error) is not None:
+                raise problem from error
             if is_unknown_target(error) and message["fragment"]:
                 raise problem from error
             outputs.of_rules(workflow, message["fragment"])
@@ -186,6 +191,18 @@ def own_config(project: Path, texts: dict[str, str]) -> dict[str, Any]:
         if isinstance(values, dict):
             update_config(config, values)
     return config
+
+
+def storage_input(queries: list[str]) -> list[dict[str, Any]]:
+    """Return the input that stands for the files of other places, which wfx brings before the run."""
+    remote = [query for query in queries if "://" in query and not query.startswith("file:")]
+    if not queries:
+        return []
+    files = [{"class": "File", "location": query} for query in remote]
+    return [{
+        "id": INPUT, "type": {"kind": "array", "items": {"kind": "File"}}, "label": "", "default": files,
+        "doc": "files that the workflow reads from storage; more may be given", "has_default": True,
+    }]  # fmt: skip
 
 
 def readme(project: Path, entry: str) -> tuple[str, str]:

@@ -24,6 +24,9 @@ def broken(error: BaseException, linemaps: dict[str, dict[int, int]], places: Pl
     """Turn an exception of Snakemake, or of the Snakefile, into a message."""
     from snakemake.exceptions import MissingInputException, MissingRuleException, WorkflowError
 
+    ours = ours_in(error)
+    if ours is not None:
+        return ours
     where = place_of(error, linemaps, places)
     text = places.clean(str(error))
     if isinstance(error, SyntaxError):
@@ -46,6 +49,19 @@ def broken(error: BaseException, linemaps: dict[str, dict[int, int]], places: Pl
     if isinstance(error, WorkflowError):
         return Broken("document", "Snakemake refuses it", where, one_line(text))
     return Broken("document", "it cannot be read", where, one_line(f"{type(error).__name__}: {text}"))
+
+
+def ours_in(error: BaseException) -> Broken | None:
+    """Return the message of ours that Snakemake has wrapped into one of its own."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, Broken):
+            return cause
+        seen.add(id(cause))
+        inner = next((e for e in getattr(cause, "exceptions", ()) if isinstance(e, BaseException)), None)
+        cause = inner or cause.__cause__ or cause.__context__
+    return None
 
 
 def one_line(text: str) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .problems import Broken, Places, address_of, broken
+from .problems import Places, broken
+from .sources import use_staged_sources
 
 INPUTS = "inputs"
 
@@ -107,7 +108,7 @@ def opened(
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import ConfigSettings, ResourceSettings
 
-    use_staged_sources(message, places)
+    use_staged_sources(message["aliases"], places)
     resources = settings.pop("resources", None) or ResourceSettings(cores=1)
     with SnakemakeApi(output) as api:
         loaded = api.workflow(
@@ -129,36 +130,6 @@ def linemaps(loaded: Any) -> dict[str, dict[int, int]]:
     """Return the lines of the Snakefiles that those of Snakemake's translation of them stand for."""
     store = loaded._workflow_store
     return dict(store.linemaps) if store is not None else {}
-
-
-def use_staged_sources(message: dict[str, Any], places: Places) -> None:
-    """Have what the workflow names by an address read from where it was staged; nothing else is to be had."""
-    import snakemake.sourcecache as cache
-
-    staged = {address: str(places.tree / path) for address, path in message["aliases"].items()}
-    original = cache.infer_source_file
-
-    def infer(path_or_uri: Any, basedir: Any = None) -> Any:
-        found = original(path_or_uri, basedir)
-        address = address_of(found)
-        if address in staged:
-            return cache.LocalSourceFile(staged[address])
-        if address.startswith(("http:", "https:", "ftp:", "git+")):
-            raise Broken(
-                "document", f"{address} was not staged", places.entry,
-                "its address is computed, or it is a wrapper, and a run has no network",
-                "put it into the workflow's own folder",
-            )  # fmt: skip
-        return found
-
-    if getattr(original, "__name__", "") == "infer":
-        return
-    import snakemake.modules
-    import snakemake.workflow
-
-    for module in (cache, snakemake.modules, snakemake.workflow):
-        if hasattr(module, "infer_source_file"):
-            module.infer_source_file = infer  # type: ignore[attr-defined]
 
 
 def quiet_settings() -> Any:

@@ -14,6 +14,8 @@ from .events import TAIL, Recorder
 from .outputs import NamedOutputs, publish
 from .problems import Broken, Places, broken, one_line
 from .project import clear, lay_out, linemaps, load, opened, write_config
+from .spawned import spawn_like_this
+from .storage import use_staged_files
 from .watching import Listener, watch
 
 # Nothing of the host but the run directory, no network, no variables: as with every other engine.
@@ -30,18 +32,21 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
     listener = Listener(recorder)
     targets = set(message["targets"]) or ({message["fragment"]} if message["fragment"] else set())
     configfiles = write_config(message, places)
+    use_staged_files(message.get("storage") or {}, places)
     with opened(
         message, places, workdir, configfiles=configfiles, output=output_settings(listener),
         resources=resource_settings(message), deployment_settings=deployment(message, places),
     ) as (_, loaded):  # fmt: skip
         logging.getLogger("snakemake.logging").addHandler(listener)
         workflow = load(loaded, places)
+        forget_environments(workflow)
         if not targets and not workflow.default_target:
             raise Broken(
                 "document", "it has no default target", places.entry, "the rules of included documents are none",
                 f"name one: {places.entry}#RULE",
             )  # fmt: skip
         watch(recorder)
+        spawn_like_this(message, places.state)
         error = execute(loaded, targets, recorder, places)
         if error is None:
             named = NamedOutputs()
@@ -53,6 +58,15 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
     clear(workdir)
     (places.state / "finished-jobs.jsonl").unlink(missing_ok=True)
     return {"status": "completed", "exit_code": 0, "outputs": outputs, "error": ""}
+
+
+def forget_environments(workflow: Any) -> None:
+    """Take the conda environments from the rules: their programs are on PATH, or in the rule's container.
+
+    Snakemake reads them for its records else, for which some of its versions need conda itself.
+    """
+    for rule in workflow.rules:
+        rule._conda_env = None
 
 
 def execute(loaded: Any, targets: set[str], recorder: Recorder, places: Places) -> str | None:
