@@ -33,7 +33,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ftp_proxy")
 ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "PIP_DRY_RUN", "PIP_PYTHON")
 PIP_WITH_PYTHON = ">=22.3"
 QUIET_SECONDS = 2.0
-TAIL_LINES = 4
+TAIL_LINES, ERROR_LINES, LINE_LENGTH = 4, 2, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,9 @@ def client_environment(environment: Mapping[str, str] = os.environ) -> dict[str,
 def _last_words(lines: Sequence[str]) -> str | None:
     told = [line for line in lines if line.strip()]
     errors = [line for line in told if "ERROR" in line or line.startswith("error")]
-    return redact(" | ".join(" ".join(line.split()) for line in (errors or told)[-TAIL_LINES:]))[:600] or None
+    # The first error says what is wrong, the last line of anything else how it ended.
+    chosen = errors[:ERROR_LINES] if errors else told[-TAIL_LINES:]
+    return redact(" | ".join(" ".join(line.split())[:LINE_LENGTH] for line in chosen)) or None
 
 
 # -- programs of Python

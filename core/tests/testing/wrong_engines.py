@@ -17,6 +17,7 @@ from wfx.engines import (
     Step,
     StepEvent,
     Tool,
+    Wanted,
 )
 from wfx.errors import DefinitionError, EngineError, MachineError
 from wfx.hookspecs import hookimpl
@@ -85,6 +86,11 @@ class Lines(Engine):
         for number, line in enumerate(document.decode().splitlines(), 1):
             if line.startswith("needs:"):
                 yield DocumentReference(line.partition(":")[2].strip(), number, "file")
+
+    @classmethod
+    def wants(cls, entry, read):
+        first = (read(entry) or "").partition("\n")[0]
+        return Wanted(first.partition(" version ")[2], entry) if " version " in first else None
 
     def version(self):
         return "1.0"
@@ -200,6 +206,28 @@ class Eager(Lines):
         if found and found.entry == "tell.lines":
             subprocess.run(["sh", "-c", cls.parse(tree / found.entry)[0][1]], check=False)
         return found
+
+
+@wrong("test_what_a_workflow_declares_is_read_and_never_run")
+class Trying(Lines):
+    @classmethod
+    def wants(cls, entry, read):
+        if entry == "tell.lines":
+            subprocess.run(["sh", "-c", read(entry).partition(":")[2]], check=False)
+
+
+@wrong("test_what_a_workflow_declares_is_read_and_never_run")
+class Guessing(Lines):
+    @classmethod
+    def wants(cls, entry, read):
+        return Wanted(">=1", "versions.txt") if read(entry) else None
+
+
+@wrong("test_what_a_workflow_declares_is_read_and_never_run")
+class Picky(Lines):
+    @classmethod
+    def fits(cls, version, wanted):
+        return version == wanted
 
 
 @wrong("test_references_stand_where_it_says")

@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     from wfx.testing.exporters import ExporterContract
     from wfx.testing.factories import ContainerFactoryContract
     from wfx.testing.fetchers import FetcherContract
+    from wfx.testing.providing import ProvidedEngineContract
     from wfx.testing.speaking import SpeakingFactoryContract
 
 __all__ = [
-    "ContainerFactoryContract", "EngineContract", "ExporterContract", "FetcherContract", "SpeakingFactoryContract",
+    "ContainerFactoryContract", "EngineContract", "ExporterContract", "FetcherContract", "ProvidedEngineContract",
+    "SpeakingFactoryContract",
 ]  # fmt: skip
 
 WHERE = {
     "ContainerFactoryContract": "factories", "EngineContract": "engines", "ExporterContract": "exporters",
-    "FetcherContract": "fetchers", "SpeakingFactoryContract": "speaking",
+    "FetcherContract": "fetchers", "ProvidedEngineContract": "providing", "SpeakingFactoryContract": "speaking",
 }  # fmt: skip
 
 with contextlib.suppress(ImportError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfx.engines import Description, Engine, EngineResult, StepEvent
+from wfx.engines import Description, Engine, EngineResult, Installation, StepEvent
 from wfx.hosts import EngineHost
 from wfx.planning import Plan, PlannedWorkflow, now
 from wfx.references import Reference
@@ -39,11 +39,14 @@ class EngineBench:
 
     def __init__(
         self, folder: Path, engine: type[Engine], *, settings: Mapping[str, JsonValue] | None = None,
-        sandbox: str = "none", aliases: Mapping[str, str] | None = None,
+        sandbox: str = "none", aliases: Mapping[str, str] | None = None, installation: Installation | None = None,
     ) -> None:  # fmt: skip
         """Make the run directory `folder`. `sandbox` is as the option of that name."""
         self.directory = RunDirectory.claim(folder, request="0" * 64, name="bench")
-        self.host = EngineHost.for_run(self.directory, Sandbox.choose(sandbox), settings=settings, aliases=aliases)
+        self.host = EngineHost.for_run(
+            self.directory, Sandbox.choose(sandbox), settings=settings, aliases=aliases,
+            installation=installation,
+        )  # fmt: skip
         self.engine_class = engine
         self.engine = engine(self.host)
 

@@ -34,7 +34,7 @@ from typing import ClassVar
 
 import pytest
 
-from wfx.engines import Channel, Description, Engine
+from wfx.engines import Channel, Description, Engine, Installation
 from wfx.errors import DefinitionError, EngineError
 from wfx.hosts import EngineHost
 from wfx.planning import Plan, PlannedWorkflow
@@ -59,8 +59,8 @@ class EngineContract:
 
     The rules, each a test of its own:
 
-    - it recognises its own, with evidence, and nothing else; to recognise and to look for references runs nothing;
-      references stand in the lines that it says;
+    - it recognises its own, with evidence, and nothing else; to recognise, to look for references and for what is said
+      of the engine's version runs nothing; references stand in the lines that it says;
     - a description is whole: every name in it leads to something in it, it survives being stored, and a workflow that
       is not valid is a DefinitionError that names the document;
     - a run that succeeds has outputs that are there, with size and digest; one that fails is a result, no exception;
@@ -99,6 +99,10 @@ class EngineContract:
         """Return the inputs of `workflow` (`EngineBench.file` puts one in its place)."""
         return {}
 
+    def installation(self) -> Installation | None:
+        """Return the version of the program that is tested, where it is one that wfx keeps."""
+        return None
+
     # -- the bench
 
     @pytest.fixture
@@ -108,7 +112,9 @@ class EngineContract:
             yield bench
 
     def _bench(self, folder: Path) -> EngineBench:
-        return EngineBench(folder, self.engine, settings=self.settings, sandbox=self.sandbox)
+        return EngineBench(
+            folder, self.engine, settings=self.settings, sandbox=self.sandbox, installation=self.installation()
+        )
 
     @pytest.fixture
     def finished(
@@ -160,6 +166,25 @@ class EngineContract:
         self.engine.recognise(bench.tree, entry)
         self.engine.recognise(bench.tree)
         list(self.engine.references((bench.tree / entry).read_bytes(), entry))
+        assert not marker.exists(), "something of the workflow was run"
+        assert bench.host.channels == [], "a driver was started"
+
+    def test_what_a_workflow_declares_is_read_and_never_run(self, bench: EngineBench, tmp_path: Path) -> None:
+        """Find what is said of the engine's version by reading, in a document that is there, in words that `fits` knows."""
+        marker = tmp_path / "it-ran"
+
+        def read(path: str) -> str | None:
+            file = bench.tree / path
+            return file.read_text("utf-8", "replace") if path and file.is_file() else None
+
+        for entry in (self.telltale(bench.tree, marker), self.workflow(bench.tree), self.broken(bench.tree)):
+            wanted = self.engine.wants(entry, read)
+            if wanted is not None:
+                assert read(wanted.where) is not None, f"it read {wanted.where}, which is not there"
+                assert wanted.text, "it wants nothing, and says so"
+                assert isinstance(self.engine.fits("1.0", wanted.text), bool)
+        assert self.engine.wants("not-there", lambda path: None) is None
+        assert self.engine.fits("1.0", ""), "where nothing is wanted any version is right"
         assert not marker.exists(), "something of the workflow was run"
         assert bench.host.channels == [], "a driver was started"
 
