@@ -9,32 +9,44 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wfx import provided
+from wfx.config import Directories
 from wfx.errors import WfxError
 from wfx.testing.commands import WfxRun
 from wfx.testing.requirements import require, require_program
-from wfx_nextflow import installing
+from wfx_nextflow import NextflowEngine, installing, programs
 
 PIPELINES = Path(__file__).with_name("pipelines")
 
 
 @pytest.fixture(scope="session")
-def nextflow() -> installing.Installation:
-    """The pinned Nextflow."""
+def engines() -> Path:
+    """Where versions of engines are kept for all tests."""
+    return Directories.find().cache / "engines"
+
+
+@pytest.fixture(scope="session")
+def installed(engines: Path) -> provided.Kept:
+    """The pinned Nextflow, as wfx keeps it."""
     require_program("java", package="openjdk-17-jre-headless")
     try:
-        return installing.of_version(installing.PINNED, offline=shutil.which("mvn") is None)
+        return provided.install(engines, NextflowEngine, installing.PINNED)
     except WfxError as error:
         require(False, f"{error}; scripts/runtimes nextflow brings it")
         raise
 
 
+@pytest.fixture(scope="session")
+def nextflow(installed: provided.Kept) -> programs.Program:
+    """The pinned Nextflow, as it is started."""
+    return programs.kept(installed.installation)
+
+
 @pytest.fixture
-def wfx(tmp_path: Path, nextflow: installing.Installation) -> WfxRun:
-    """`wfx` with a home of its own that has Nextflow already."""
+def wfx(tmp_path: Path, installed: provided.Kept, engines: Path) -> WfxRun:
+    """`wfx` with a home of its own, and the Nextflow that all tests share."""
     wfx_run = WfxRun(tmp_path / "home", tmp_path)
-    engines = wfx_run.home / "cache" / "engines"
-    engines.mkdir(parents=True, exist_ok=True)
-    (engines / "nextflow").symlink_to(installing.folder(), target_is_directory=True)
+    wfx_run.environment["WFX_ENGINES_FOLDER"] = str(engines)
     return wfx_run
 
 
@@ -49,7 +61,7 @@ def pipeline(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def bare(nextflow: installing.Installation, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def bare(nextflow: programs.Program, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Nextflow itself, without wfx."""
 
     def run(pipeline: Path, *arguments: Any) -> subprocess.CompletedProcess[str]:

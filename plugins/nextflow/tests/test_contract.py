@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from wfx.testing.engines import EngineBench, EngineContract
+from wfx.engines import Installation
+from wfx.provided import Kept
+from wfx.testing import EngineContract, ProvidedEngineContract
+from wfx.testing.engines import EngineBench
 from wfx.values import Values
 from wfx_nextflow import NextflowEngine
 
@@ -26,7 +29,7 @@ process SORT {
 """
 
 
-class TestNextflow(EngineContract):
+class Sorts:
     engine = NextflowEngine
 
     def workflow(self, tree: Path) -> str:
@@ -39,6 +42,15 @@ class TestNextflow(EngineContract):
     def values(self, bench: EngineBench) -> Values:
         return {"text": bench.file("text/text.txt", b"b\na\n")}
 
+
+class TestNextflow(Sorts, EngineContract):
+    @pytest.fixture(autouse=True)
+    def provide(self, installed: Kept) -> None:
+        type(self).kept = installed
+
+    def installation(self) -> Installation:
+        return self.kept.installation
+
     def failing(self, tree: Path) -> str:
         (tree / "bad.nf").write_text("process BAD {\n script:\n 'echo no >&2; exit 3'\n}\nworkflow { BAD() }\n")
         return "bad.nf"
@@ -50,3 +62,7 @@ class TestNextflow(EngineContract):
     def telltale(self, tree: Path, marker: Path) -> str:
         (tree / "tell.nf").write_text(f"new File('{marker}').text = 'x'\nworkflow {{ }}\n")
         return "tell.nf"
+
+
+class TestOlder(Sorts, ProvidedEngineContract):
+    version = "24.10.5"

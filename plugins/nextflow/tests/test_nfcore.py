@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from wfx.testing.requirements import require
-from wfx_nextflow import installing
+from wfx_nextflow import programs
 
 pytestmark = pytest.mark.real
 
@@ -35,7 +35,7 @@ def executable(path: Path, text: str) -> None:
 
 
 @pytest.fixture
-def made(tmp_path: Path, nextflow: installing.Installation) -> Any:
+def made(tmp_path: Path, nextflow: programs.Program) -> Any:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = cache / f"wfx-runtimes/nf-core-{NF_CORE}/bin/nf-core"
     program = str(kept) if kept.is_file() else shutil.which("nf-core")
@@ -94,7 +94,7 @@ def test_it_is_run_to_its_end(made: Any, wfx: Any, tmp_path: Path) -> None:
 def test_its_schema_is_read_and_its_plugin_refused_by_name(made: Any, wfx: Any, tmp_path: Path) -> None:
     where = made("schema", SKIPPED)
     template = wfx("inputs", where).stdout
-    assert "record{sample: string, fastq_1: File, fastq_2: File?}[], required" in template
+    assert "record{sample: string, fastq_1: File, fastq_2: File?, …}[], required" in template
     assert "\ninput: " in template
     (tmp_path / "sheet.csv").write_text("sample,fastq_1,fastq_2\n")
     refused = wfx("plan", where, "-i", "input=sheet.csv", "--containers", "none", check=6)

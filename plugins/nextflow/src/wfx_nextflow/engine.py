@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from wfx_nextflow import binding, installing, programs, recognition, versions
 from wfx_nextflow.configuration import Configuration, read_configuration
 from wfx_nextflow.describing import PUBLISHED, describe, patterns_of, plugins_of
 from wfx_nextflow.project import Project, home_of
+from wfx_nextflow.schema import rows_of, sheet_columns
 
 if TYPE_CHECKING:
     from wfx.providing import Provision
@@ -52,8 +53,6 @@ class NextflowEngine(Engine):
     def __init__(self, host: Host | None = None) -> None:
         super().__init__(host)
         self._started: Driver | None = None
-        self._serves = ""
-        """Which Nextflow the driver may read."""
 
     @classmethod
     def recognise(cls, tree: Path, entry: str = "") -> Recognition | None:
@@ -109,10 +108,14 @@ class NextflowEngine(Engine):
         """See `Engine.name_files`."""
         return binding.name_files(description, values)
 
+    def opens(self, description: Description, values: Values) -> list[str]:
+        """Return the samplesheets elsewhere: the files that they name must be known before the run."""
+        return binding.sheets_elsewhere(description, values, self.opened)
+
     def bind(self, description: Description, values: Values) -> Values:
         """See `Engine.bind`. Raises EngineError for plugins that nobody has provided."""
         self._refuse_plugins(description)
-        return binding.bind(description, values)
+        return binding.bind(description, values, self.opened)
 
     def run(
         self, staged: StagedRun, events: Callable[[StepEvent], None], handle: Callable[[JsonValue], None]
@@ -128,7 +131,7 @@ class NextflowEngine(Engine):
         program = self._program()
         order: dict[str, JsonValue] = {
             "do": "run", **self._start(program), "entry": entry, "workflow": fragment, "params": plan.inputs,
-            "sheets": [p.id for p in description.inputs if binding.rows_of(p) is not None],
+            "sheets": {p.id: sheet_columns(p.type) for p in description.inputs if rows_of(p.type) is not None},
             "folders": [p.id for p in description.inputs if binding.is_output_folder(p)],
             "home": str(home_of(self.host.tree, entry)), "root": str(staged.directory),
             "outputs": str(staged.directory / "outputs"), "logs": str(self.host.logs),
@@ -147,7 +150,6 @@ class NextflowEngine(Engine):
         """End the driver."""
         if self._started is not None:
             self._started.close()
-            self._started = None
 
     # -- Nextflow and its driver
 
@@ -189,12 +191,8 @@ class NextflowEngine(Engine):
         }  # fmt: skip
 
     def _driver(self, program: programs.Program) -> Driver:
-        """Return the driver that may read a Nextflow; another's is ended first."""
-        if self._serves != program.where:
-            self.close()
         if self._started is None:
             assert self.host is not None
-            self._serves = program.where
             readable = list(program.readable)
             if self.host.settings.get("plugins"):
                 readable.append(Path(str(self.host.settings["plugins"])).expanduser().absolute())

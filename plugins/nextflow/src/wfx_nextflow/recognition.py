@@ -12,6 +12,7 @@ from wfx_nextflow.groovy import Source, Unbalanced
 KEY = "nextflow.nextflow"
 MAIN, CONFIG, SCHEMA = "main.nf", "nextflow.config", "nextflow_schema.json"
 MAIN_SCRIPT = re.compile(r"\bmainScript\s*=\s*(?=['\"])")
+WANTED = re.compile(r"\bnextflowVersion\s*=\s*(?=['\"])")
 MANIFEST = re.compile(r"\bmanifest\s*(\{|\.)")
 DSL1 = re.compile(r"\bnextflow\.(?:enable|preview)\.dsl\s*=\s*1")
 LONGEST = 4 * 2**20
@@ -50,6 +51,18 @@ def main_script(config: str) -> str:
     if literal is None or literal[2] or literal[0].startswith("/") or ".." in Path(literal[0]).parts:
         return ""
     return literal[0].removeprefix("./")
+
+
+def wanted_version(config: str) -> str:
+    """Return what a configuration says of Nextflow's version, where it is a plain text: `!>=24.04.0`."""
+    try:
+        source = Source.of(config)
+    except Unbalanced:
+        return ""
+    if MANIFEST.search(source.bare) is None or (match := WANTED.search(source.bare)) is None:
+        return ""
+    literal = source.string(match.end())
+    return "" if literal is None or literal[2] else literal[0].strip()
 
 
 def read_text(path: Path) -> str | None:

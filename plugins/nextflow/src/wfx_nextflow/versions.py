@@ -50,7 +50,7 @@ def _padded(version: tuple[tuple[int, ...], bool], width: int) -> tuple[tuple[in
     return version[0] + (0,) * (width - len(version[0])), version[1]
 
 
-def exact(wanted: str) -> str:
-    """Return the one version that is asked for; empty where there is a choice."""
-    match = re.fullmatch(r"!?\s*=?=?\s*v?(\d+\.\d+\.\d+(?:-edge)?)", wanted.strip())
-    return match[1] if match else ""
+def named(wanted: str) -> list[str]:
+    """Return the versions that a text names, in full: `24.10` is `24.10.0`."""
+    found = re.findall(r"\d+(?:\.\d+)*(?:-edge)?", wanted)
+    return [version + ".0" * (2 - version.count(".")) for version in found if version.count(".") >= 1]
