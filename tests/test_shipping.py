@@ -187,7 +187,7 @@ def test_a_plugin_asks_for_this_core_and_for_no_later_one_that_may_break_it(memb
     assert not others & {plugin.name for plugin in PLUGINS}, "a plugin needs no other plugin"
 
 
-@pytest.mark.parametrize("extra", ["standard", "containers"])
+@pytest.mark.parametrize("extra", ["standard", "containers", "storage"])
 def test_the_plugins_of_an_extra_are_those_of_this_version(extra: str) -> None:
     known = {member.name for member in PLUGINS}
     for text in CORE.project["optional-dependencies"][extra]:

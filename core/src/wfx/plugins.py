@@ -39,9 +39,9 @@ PUBLISHED = {
     },
     "fetcher": {
         "*": "wfx-fsspec", "data": "wfx-file", "docker": "wfx-oci", "file": "wfx-file", "ftp": "wfx-ftp",
-        "ftps": "wfx-ftp", "gh": "wfx-git",
-        "git+file": "wfx-git", "git+git": "wfx-git", "git+http": "wfx-git", "git+https": "wfx-git", "git+ssh": "wfx-git",
-        "http": "wfx-http", "https": "wfx-http", "library": "wfx-oci", "oras": "wfx-oci",
+        "ftps": "wfx-ftp", "gh": "wfx-git", "git+file": "wfx-git", "git+git": "wfx-git", "git+http": "wfx-git",
+        "git+https": "wfx-git", "git+ssh": "wfx-git", "http": "wfx-http", "https": "wfx-http", "library": "wfx-oci",
+        "oras": "wfx-oci", "s3": "wfx-s3",
     },
     "container-factory": {"docker": "wfx-docker", "podman": "wfx-podman", "singularity": "wfx-singularity"},
 }  # fmt: skip
