@@ -206,6 +206,12 @@ class _Batch(Bringer):
         if len(found) == 1 and found[0].reference == source.reference:
             if len(fetchers) == 1:
                 raise FetchError("no fetcher knows what this is", where=str(source.reference))
+            if source.page:
+                raise FetchError(
+                    "it leads to a page for people, and no fetcher knows where the data are behind it",
+                    where=str(hops[0] if hops else source.reference), why=str(source.reference),
+                    remedy="look at the page, and give the address of the file",
+                )  # fmt: skip
             return self._resolve(job, source, hops, fetchers[1:])
         if not found:
             raise ReferenceNotFound("nothing is there", where=str(source.reference))

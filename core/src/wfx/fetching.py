@@ -56,6 +56,9 @@ class Source:
     """SPDX expression or URI, as the place states it."""
     content: bytes | None = field(default=None, repr=False)
     """The bytes themselves, where the place gave them with its answer: then nothing more is fetched. For small things."""
+    page: bool = False
+    """Whether it is a page for people: then a fetcher of its host has to know what is behind it, and no web server's
+    answer is taken for the data."""
 
 
 @dataclass(frozen=True, slots=True)
