@@ -121,6 +121,8 @@ class RuntimeAccess:
     """What a sandbox must show: configuration, images."""
     writable: tuple[Path, ...] = ()
     """What a sandbox must let it write to: a daemon's socket, folders of images and containers."""
+    prefix: tuple[str, ...] = ()
+    """Command in front of the engine's own and of the sandbox: what enters a namespace that the program must be in."""
     run_options: tuple[str, ...] = ()
     """Options that each start of a container gets: the run's label, no pulling."""
     cleaning: tuple[tuple[str, ...], ...] = ()

@@ -108,7 +108,7 @@ class EngineHost:
             containers=self.runtime is not None and self.runtime.nests,
         )  # fmt: skip
         order = Order(
-            command=tuple(wrapped), env=environment | dict(env or {}), cwd=self.state,
+            command=(*(access.prefix if access else ()), *wrapped), env=environment | dict(env or {}), cwd=self.state,
             cleaning=(*self.cleaning, *(access.cleaning if access else ())),
             journal=None if self.run is None else self.run.journal.path,
             lock_fd=None if self.run is None else self.run.lock_fd,

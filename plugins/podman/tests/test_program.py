@@ -14,7 +14,12 @@ from wfx.testing.containers import tools_image
 from wfx_podman import PodmanFactory
 
 INFO = {
-    "host": {"arch": "amd64", "os": "linux", "security": {"rootless": True}},
+    "host": {
+        "arch": "amd64",
+        "os": "linux",
+        "security": {"rootless": True},
+        "remoteSocket": {"path": "/run/user/7/podman/podman.sock"},
+    },
     "store": {"graphRoot": "/home/ann/.local/share/containers/storage", "runRoot": "/run/user/7/containers"},
     "version": {"Version": "5.1.0"},
 }
@@ -33,14 +38,32 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "does"
 
 
-def test_what_it_says_of_itself_is_read(fake: Path) -> None:
+def test_what_it_says_of_itself_is_read(fake: Path, tmp_path: Path) -> None:
+    home, runtime = tmp_path / "home", tmp_path / "user" / "7"
+    text = json.dumps(INFO).replace("/home/ann", str(home)).replace("/run/user/7", str(runtime))
+    (fake.parent / "info.json").write_text(text)
     fake.write_text('cat "$(dirname "$0")/info.json"')
+    wanted = [home / ".local/share/containers/storage", runtime / "containers", runtime / "libpod/tmp"]
+    for folder in wanted:
+        folder.mkdir(parents=True)
     found = PodmanFactory().available()
     assert (found.version, found.rootless, found.platforms) == ("5.1.0", True, ("linux/amd64",))
     access = PodmanFactory().access("r1")
-    assert access.environment["XDG_DATA_HOME"] == "/home/ann/.local/share"
-    assert Path("/run/user/7/containers") in access.writable
-    assert "--userns=keep-id" not in access.wrapper
+    # A home of the engine's own changes nothing, and neither does a sandbox with one id alone.
+    assert access.environment["XDG_DATA_HOME"] == str(home / ".local/share")
+    assert access.environment["XDG_RUNTIME_DIR"] == str(runtime)
+    assert access.prefix == (access.program, "unshare")
+    assert sorted(access.writable) == sorted(wanted)
+
+
+def test_whoever_asks_for_his_own_id_inside_gets_it_as_root_there(fake: Path) -> None:
+    fake.write_text('case $1 in info) cat "$(dirname "$0")/info.json";; *) echo "$@";; esac')
+    wrapper = PodmanFactory().access("r1").wrapper
+    done = subprocess.run(
+        ["sh", "-c", wrapper, "podman", "run", "--userns=keep-id", "--rm", "image", "true"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["run", "--label", "wfx.run=r1", "--pull=never", "--rm", "image", "true"]
 
 
 def test_a_program_that_fails_is_a_problem_and_no_exception(fake: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +113,13 @@ class PodmanFactory(ContainerFactory):
     def access(self, run: str) -> RuntimeAccess:
         """Give the engine podman's folders, and the run's label for what it starts."""
         program, info = self._program(), self._info()
-        store = info.get("store") or {}
-        rootless = bool(((info.get("host") or {}).get("security") or {}).get("rootless"))
+        store, host = info.get("store") or {}, info.get("host") or {}
+        rootless = bool((host.get("security") or {}).get("rootless"))
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        graph = Path(str(store.get("graphRoot") or ""))
-        if rootless and graph.parts[-2:] == STORAGE.parts:
-            # An engine has a home of its own, and podman would begin a storage there.
-            environment["XDG_DATA_HOME"] = str(graph.parent.parent)
+        # Without it podman takes its running containers for those of an earlier boot, and forgets that they run.
+        state = _state_folder(host, rootless=rootless)
+        if rootless:
+            environment |= _whereabouts(store, host, environment)
         options = ("--label", f"{RUN_LABEL}={run}", "--pull=never")
         files = [Path(environment[name]) for name in PASSED_ON if name.endswith("_CONF") and name in environment]
         folders = [Path(str(store[key])) for key in ("graphRoot", "runRoot") if store.get(key)]
@@ -127,13 +127,13 @@ class PodmanFactory(ContainerFactory):
             program=program,
             environment=environment,
             readable=tuple(files),
-            writable=tuple(folders),
+            writable=tuple(folder for folder in (*folders, state) if folder.is_dir()),
+            # The user's own ranges of ids can be had only outside of a sandbox: within one nothing gains rights.
+            prefix=(program, "unshare") if rootless else (),
             run_options=options,
             cleaning=(cleaning_by_label(program, run, environment),),
-            # Engines ask for the user's own id inside, which podman knows only where it runs without root.
-            wrapper=wrapper_script(
-                "podman", program, options, drop=() if rootless else ("--userns=keep-id",), environment=environment
-            ),
+            # Engines ask for the user's own id inside; root is that here, with or without rights.
+            wrapper=wrapper_script("podman", program, options, drop=("--userns=keep-id",), environment=environment),
         )
 
     # -- the program
@@ -200,3 +200,28 @@ class PodmanFactory(ContainerFactory):
                 errors.seek(0)
                 said = errors.read().decode("utf-8", "replace")
                 raise runtime_failure("podman", "podman cannot load the image", said, where=tag)
+
+
+def _runtime_folder(host: Mapping[str, Any]) -> Path:
+    """Return podman's folder for what lasts until the machine stops: its socket lies two below."""
+    socket = str((host.get("remoteSocket") or {}).get("path") or "").removeprefix("unix://")
+    return Path(socket).parent.parent if socket.startswith("/") else Path("/run")
+
+
+def _state_folder(host: Mapping[str, Any], *, rootless: bool) -> Path:
+    return _runtime_folder(host) / ("libpod/tmp" if rootless else "libpod")
+
+
+def _whereabouts(store: Mapping[str, Any], host: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for what podman would look up in the user's home, where an engine has one of its own."""
+    found = {"XDG_RUNTIME_DIR": str(_runtime_folder(host))}
+    graph = Path(str(store.get("graphRoot") or ""))
+    if graph.parts[-2:] == STORAGE.parts:
+        found["XDG_DATA_HOME"] = str(graph.parent.parent)
+    written = Path(str(store.get("configFile") or ""))
+    if "CONTAINERS_STORAGE_CONF" not in given and written.is_file():
+        found["CONTAINERS_STORAGE_CONF"] = str(written)
+    own = Path("~/.config/containers/containers.conf").expanduser()
+    if not {"CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"} & given.keys() and own.is_file():
+        found["CONTAINERS_CONF_OVERRIDE"] = str(own)
+    return found
