@@ -34,8 +34,8 @@ class Field:
 class ValueType:
     """What a parameter takes.
 
-    `items` belongs to an array, `fields` to a record, `symbols` to an enum, `alternatives` to a union. An optional
-    parameter is a union with `null`.
+    `items` belongs to an array, `fields` and `more` to a record, `symbols` to an enum, `alternatives` to a union. An
+    optional parameter is a union with `null`.
     """
 
     kind: Kind
@@ -43,6 +43,8 @@ class ValueType:
     fields: tuple[Field, ...] = ()
     symbols: tuple[str, ...] = ()
     alternatives: tuple[ValueType, ...] = ()
+    more: bool = False
+    """Whether a record may have other fields too, of whatever type."""
 
     @property
     def optional(self) -> bool:

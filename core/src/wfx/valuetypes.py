@@ -26,7 +26,8 @@ def type_name(kind: ValueType) -> str:
     if kind.kind == "enum":
         return f"enum({', '.join(kind.symbols)})"
     if kind.kind == "record":
-        return "record{" + ", ".join(f"{f.name}: {type_name(f.type)}" for f in kind.fields) + "}"
+        fields = [f"{f.name}: {type_name(f.type)}" for f in kind.fields] + (["…"] if kind.more else [])
+        return "record{" + ", ".join(fields) + "}"
     if kind.kind == "union":
         others = [t for t in kind.alternatives if t.kind != "null"]
         text = " | ".join(type_name(t) for t in others)
@@ -61,7 +62,7 @@ def problems(value: JsonValue, kind: ValueType, path: Path = ()) -> Iterator[tup
         for part in kind.fields:
             if part.name in value or not part.type.optional:
                 yield from problems(value.get(part.name), part.type, (*path, part.name))
-        for name in value:
+        for name in value if not kind.more else ():
             if name not in {part.name for part in kind.fields}:
                 yield (*path, name), f"there is no field '{name}' in this record"
     elif not _fits(value, kind):
@@ -223,7 +224,7 @@ def _type_schema(kind: ValueType) -> dict[str, Any]:
                 "type": "object",
                 "properties": {f.name: _type_schema(f.type) for f in kind.fields},
                 "required": [f.name for f in kind.fields if not f.type.optional],
-                "additionalProperties": False,
+                "additionalProperties": kind.more,
             }
         case "union":
             return {"anyOf": [_type_schema(t) for t in kind.alternatives]}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from wfx.documents import load_document
 from wfx.engines import Description
@@ -15,7 +14,8 @@ from wfx.references import Reference
 from wfx.values import JsonValue, Parameter, Values, ValueType
 
 from wfx_nextflow.parameters import MANAGED, OUTPUTS
-from wfx_nextflow.sheets import bind_rows, read_sheet
+from wfx_nextflow.schema import rows_of
+from wfx_nextflow.sheets import Sheets
 
 MAGIC = re.compile(r"[*?\[]|\{[^{}]*,[^{}]*\}")
 PATTERN = "pattern"
@@ -58,15 +58,43 @@ def _named(value: JsonValue, kind: ValueType) -> JsonValue:
     return value
 
 
-def bind(description: Description, values: Values) -> Values:
+def bind(description: Description, values: Values, opened: Mapping[str, Path] | None = None) -> Values:
     """See `wfx.engines.Engine.bind`. Raises InputError, of a samplesheet with row and column."""
     bound: Values = {}
     for parameter in description.inputs:
         if is_output_folder(parameter):
             bound[parameter.id] = OUTPUTS
         elif parameter.id in values:
-            bound[parameter.id] = _bound(values[parameter.id], parameter)
+            value, rows = values[parameter.id], rows_of(parameter.type)
+            if rows is None or _in_tree(value):
+                bound[parameter.id] = _files(value, parameter.id)
+                continue
+            sheets = _sheets(parameter, opened or {})
+            bound[parameter.id] = sheets.bind(value, rows, parameter.id)
+            sheets.finish()
+            if sheets.wanted:
+                place = str(Reference(sheets.wanted[0]))
+                raise InputError(
+                    f"input '{parameter.id}': the samplesheet is not on this machine", where=place,
+                    why="the files that it names must be known before the run", remedy="download it, and give that file",
+                )  # fmt: skip
     return bound
+
+
+def sheets_elsewhere(description: Description, values: Values, opened: Mapping[str, Path]) -> list[str]:
+    """Return the samplesheets that have to be opened before `bind`: those that are given, and those that they name."""
+    wanted: list[str] = []
+    for parameter in description.inputs:
+        rows = rows_of(parameter.type)
+        if rows is not None and parameter.id in values and not _in_tree(values[parameter.id]):
+            sheets = _sheets(parameter, opened)
+            sheets.bind(values[parameter.id], rows, parameter.id)
+            wanted += sheets.wanted
+    return wanted
+
+
+def _sheets(parameter: Parameter, opened: Mapping[str, Path]) -> Sheets:
+    return Sheets(opened, lambda value: _files(value, parameter.id))
 
 
 def is_output_folder(parameter: Parameter) -> bool:
@@ -74,29 +102,8 @@ def is_output_folder(parameter: Parameter) -> bool:
     return parameter.doc.endswith(MANAGED)
 
 
-def rows_of(parameter: Parameter) -> ValueType | None:
-    """Return the type of a samplesheet's rows; None for a parameter that is no samplesheet."""
-    for kind in parameter.type.alternatives:
-        if kind.kind == "array" and kind.items is not None and kind.items.kind == "record":
-            return kind.items
-    return None
-
-
-def _bound(value: JsonValue, parameter: Parameter) -> JsonValue:
-    rows = rows_of(parameter)
-    if rows is not None:
-        if isinstance(value, dict) and value.get("class") == "File" and not _in_tree(value):
-            table = read_sheet(value, parameter.id)
-            if table is None:
-                return value
-            return bind_rows(table, rows)
-        if isinstance(value, list):
-            return [_files(row, parameter.id) for row in value]
-    return _files(value, parameter.id)
-
-
-def _in_tree(value: dict[str, Any]) -> bool:
-    return str(value.get("location", "")).startswith("workflow/")
+def _in_tree(value: JsonValue) -> bool:
+    return isinstance(value, dict) and str(value.get("location", "")).startswith("workflow/")
 
 
 def _files(value: JsonValue, name: str) -> JsonValue:

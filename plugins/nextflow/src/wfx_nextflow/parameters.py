@@ -13,7 +13,7 @@ from wfx_nextflow.configuration import OPAQUE, Configuration, literal
 from wfx_nextflow.groovy import Source, Unbalanced
 from wfx_nextflow.project import Project
 from wfx_nextflow.recognition import CONFIG, read_text
-from wfx_nextflow.schema import ANY, DIRECTORY, FILE, optional, read_rows, read_schema
+from wfx_nextflow.schema import ANY, DIRECTORY, FILE, optional, read_rows, read_schema, rows_of, sheet_type
 
 OUTPUTS = "outputs"
 """What an output folder's parameter is set to; the driver puts the run's own folder in its place."""
@@ -66,9 +66,9 @@ def _add_rows(found: dict[str, Parameter], home: Path) -> None:
     rows = read_rows("assets/schema_input.json", home) if sheet is not None else None
     if sheet is None or rows is None or sheet.type.kind not in ("File", "union", "any"):
         return
-    if any(t.kind == "array" and t.items is not None and t.items.kind == "record" for t in sheet.type.alternatives):
+    if rows_of(sheet.type) is not None:
         return
-    kind = ValueType("union", alternatives=(FILE, ValueType("array", items=rows)))
+    kind = sheet_type(rows)
     found["input"] = dataclasses.replace(sheet, type=kind if sheet.required else optional(kind))
 
 

@@ -20,6 +20,9 @@ FORMATS = {
 }  # fmt: skip
 SCALARS = {"string": STRING, "integer": ValueType("int"), "number": ValueType("float"), "boolean": ValueType("boolean")}
 NULL, ANY = ValueType("null"), ValueType("any")
+SHEET, ROWS = "sheet", "rows"
+"""Of a samplesheet whose rows are given: the file name, whose suffix says how it is written, and the rows."""
+DEEPEST = 8
 
 
 def read_schema(tree: Path) -> dict[str, Parameter] | None:
@@ -105,7 +108,7 @@ def _type(item: Mapping[str, Any], tree: Path) -> ValueType:
     form = item.get("format")
     if isinstance(form, str) and form in FORMATS and "string" in (kinds or ["string"]):
         rows = _rows(item, tree)
-        return ValueType("union", alternatives=(FILE, ValueType("array", items=rows))) if rows else FORMATS[form]
+        return sheet_type(rows) if rows else FORMATS[form]
     if kinds == ["array"]:
         inner = item.get("items")
         return ValueType("array", items=_type(inner, tree) if isinstance(inner, dict) else ANY)
@@ -123,34 +126,71 @@ def _rows(item: Mapping[str, Any], tree: Path) -> ValueType | None:
     return read_rows(stated, tree)
 
 
-def read_rows(stated: str, tree: Path) -> ValueType | None:
-    """Return the type of the rows that a schema of a samplesheet describes; None where no column is a file."""
+def sheet_type(rows: ValueType) -> ValueType:
+    """Return the type of a samplesheet: the file, its rows, or its rows with the name that says how they are written."""
+    table = ValueType("array", items=rows)
+    named = ValueType("record", fields=(Field(SHEET, STRING), Field(ROWS, table)))
+    return ValueType("union", alternatives=(FILE, named, table))
+
+
+def rows_of(kind: ValueType) -> ValueType | None:
+    """Return the type of a samplesheet's rows; None for a type that is no samplesheet's."""
+    if not any(t.kind == "record" and [f.name for f in t.fields] == [SHEET, ROWS] for t in kind.alternatives):
+        return None
+    return next((t.items for t in kind.alternatives if t.kind == "array"), None)
+
+
+def sheet_columns(kind: ValueType) -> dict[str, Any]:
+    """Return the columns of a samplesheet that are samplesheets themselves, with theirs."""
+    rows = rows_of(kind)
+    fields = rows.fields if rows is not None else ()
+    return {field.name: sheet_columns(field.type) for field in fields if rows_of(field.type) is not None}
+
+
+def read_rows(stated: str, tree: Path, depth: int = 0) -> ValueType | None:
+    """Return the type of the rows that a schema of a samplesheet describes; None where nothing in them is a file.
+
+    A column may be a samplesheet in its turn, with a schema of its own, and hold lists and maps where the sheet is JSON
+    or YAML.
+    """
     name = posixpath.normpath(stated.removeprefix("${projectDir}/").removeprefix("$projectDir/"))
-    if name.startswith(("..", "/")) or not (tree / name).is_file():
+    if name.startswith(("..", "/")) or not (tree / name).is_file() or depth > DEEPEST:
         return None
     schema = _load(tree / name, name)
-    row = _mapping(schema.get("items"))
-    required = set(map(str, _list(row.get("required"))))
-    fields = []
-    for column, about in _mapping(row.get("properties")).items():
-        if isinstance(about, dict):
-            kind = _column(about)
-            fields.append(Field(column, kind if column in required else optional(kind), _doc(about)))
-    return ValueType("record", fields=tuple(fields)) if any(_is_path(field.type) for field in fields) else None
+    row = _column({**_mapping(schema.get("items")), "type": "object"}, tree, depth)
+    return row if row.kind == "record" and _names_files(row) else None
+
+
+def _names_files(kind: ValueType) -> bool:
+    inner = (*kind.alternatives, *(field.type for field in kind.fields), *((kind.items,) if kind.items else ()))
+    return kind.kind in ("File", "Directory") or any(_names_files(each) for each in inner)
 
 
 def _doc(about: Mapping[str, Any]) -> str:
     return " ".join(str(about.get("description") or about.get("errorMessage") or "").split())
 
 
-def _column(about: Mapping[str, Any]) -> ValueType:
+def _column(about: Mapping[str, Any], tree: Path, depth: int) -> ValueType:
     options = [about, *(o for key in ("anyOf", "oneOf") for o in _list(about.get(key)) if isinstance(o, dict))]
     for option in options:
         form = option.get("format")
         if isinstance(form, str) and form in FORMATS:
-            return FORMATS[form]
+            rows = read_rows(option["schema"], tree, depth + 1) if isinstance(option.get("schema"), str) else None
+            return sheet_type(rows) if rows is not None else FORMATS[form]
     stated = about.get("type")
     kinds = [k for k in (_list(stated) or [stated]) if isinstance(k, str)]
+    if "array" in kinds and isinstance(about.get("items"), dict) and depth <= DEEPEST:
+        return ValueType("array", items=_column(about["items"], tree, depth + 1))
+    if "object" in kinds and isinstance(about.get("properties"), dict) and depth <= DEEPEST:
+        required = set(map(str, _list(about.get("required"))))
+        fields = []
+        for name, part in about["properties"].items():
+            if isinstance(part, dict):
+                kind = _column(part, tree, depth + 1)
+                fields.append(Field(name, kind if name in required else optional(kind), _doc(part)))
+        return ValueType("record", fields=tuple(fields), more=True)
     found = [SCALARS.get(kind, ANY) for kind in kinds if kind != "null"]
+    if len(found) != 1 or found[0].kind in ("any", "string"):
+        return found[0] if len(found) == 1 else ANY
     # A cell of a table is a text, whatever is meant by it.
-    return found[0] if len(found) == 1 else ANY
+    return ValueType("union", alternatives=(found[0], STRING))

@@ -16,8 +16,8 @@ def render(message: dict[str, Any], state: Path) -> dict[str, Any]:
     for name, value in message["params"].items():
         if name in message["folders"]:
             result[name] = message["outputs"]
-        elif name in message["sheets"] and isinstance(value, list):
-            result[name] = write_sheet(name, [plain(row, root) for row in value], state / "sheets")
+        elif name in message["sheets"]:
+            result[name] = sheet(name, plain(value, root), message["sheets"][name], state / "sheets")
         else:
             result[name] = plain(value, root)
     return result
@@ -42,17 +42,36 @@ def plain(value: Any, root: str) -> Any:
     return paths
 
 
-def write_sheet(name: str, rows: list[dict[str, Any]], folder: Path) -> str:
-    """Write a samplesheet; return its path. What a table cannot hold goes into JSON."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(isinstance(cell, (list, dict)) for row in rows for cell in row.values()):
-        path = folder / f"{name}.json"
+def sheet(name: str, value: Any, inner: dict[str, Any], folder: Path) -> Any:
+    """Write a samplesheet that is given by its rows; return its path. `inner` has the columns that are sheets themselves."""
+    if isinstance(value, list):
+        named, rows = f"{name}.csv", value
+    elif isinstance(value, dict) and isinstance(value.get("rows"), list):
+        named, rows = name + os.path.splitext(str(value.get("sheet", "")))[1].lower(), value["rows"]
+    else:
+        return value
+    for number, row in enumerate(rows, 1):
+        for column, deeper in inner.items():
+            if column in row:
+                row[column] = sheet(f"{name}-{number}-{column}", row[column], deeper, folder)
+    return write_sheet(folder / named.replace("/", "_"), rows)
+
+
+def write_sheet(path: Path, rows: list[dict[str, Any]]) -> str:
+    """Write rows in the form of the suffix; return the path. What a table cannot hold goes into JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffix = path.suffix
+    if suffix not in (".json", ".yml", ".yaml") and any(
+        isinstance(cell, (list, dict)) for row in rows for cell in row.values()
+    ):
+        path, suffix = path.with_suffix(".json"), ".json"
+    if suffix in (".json", ".yml", ".yaml"):
+        # JSON is YAML too.
         path.write_text(json.dumps(rows, ensure_ascii=False, indent=1))
         return str(path)
-    path = folder / f"{name}.csv"
     columns = list(dict.fromkeys(column for row in rows for column in row))
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file, lineterminator="\n", delimiter="\t" if suffix in (".tsv", ".txt") else ",")
         writer.writerow(columns)
         writer.writerows([[cell_of(row.get(column)) for column in columns] for row in rows])
     return str(path)
