@@ -16,6 +16,7 @@ from wfx.about import merged
 from wfx.choosing import Choice, bare_engine, choose, choose_for, settings_of
 from wfx.closures import Closure
 from wfx.definitions import Definition, inputs_as_given
+from wfx.engineoptions import TEXT, with_texts
 from wfx.engines import Description, Engine, StepEvent
 from wfx.errors import UsageError, WfxError
 from wfx.fetching import Fetched
@@ -225,6 +226,7 @@ class _Work:
                 scratch=scratch,
                 allow_local=self.options.allow_local,
             )
+        self.definition = definition = with_texts(definition, self.closure.engine, session)
         elsewhere = self.closure.engine.capabilities.remote
         if elsewhere and not only:
             refuse_offline(self.closure.engine, session)
@@ -266,7 +268,8 @@ class _Work:
     @property
     def describing(self) -> dict[str, str]:
         """The options of the definition that change what the workflow is."""
-        wanted = self.closure.engine.capabilities.describing
+        able = self.closure.engine.capabilities
+        wanted = (*able.describing, *(name + TEXT for name in able.files))
         return {name: value for name, value in self.definition.options.items() if name in wanted}
 
     def _ask_engine(self, scratch: Path) -> Description:
@@ -302,7 +305,7 @@ class _Work:
     def plan(self, *, probe: bool) -> Plan:
         """Resolve the inputs; everything about them is checked before anything is fetched."""
         engine = self.engine or self._bare_engine()
-        values = self.definition.values(self.description, engine)
+        values = self.definition.values(self.description, engine, self.session)
         named = self.definition.crate.named if self.definition.crate is not None else {}
         staging.open_inputs(engine, self.description, values, self.session, named)
         runtime, images, warnings = self._images(probe=probe) if self.description.images else (NONE, (), [])
@@ -320,9 +323,13 @@ class _Work:
 
         order = self.definition.containers
         if tuple(order) != (NONE,):
-            self.images = imageneeds.find(self.description, self.closure, allow_local=self.options.allow_local)
-            if self.definition.crate is not None:
-                self.images = self.definition.crate.as_recorded(self.images)
+            crate = self.definition.crate
+            carried = crate.carried_images() if crate is not None else {}
+            self.images = imageneeds.find(
+                self.description, self.closure, allow_local=self.options.allow_local, carried=carried
+            )
+            if crate is not None:
+                self.images = crate.as_recorded(self.images)
         sifs = [name for name, source in self.images.items() if source.is_sif]
         runtime, without = runtimes.choose(self.description, order, self.closure.engine, self.session, sifs)
         if runtime == NONE:

@@ -7,6 +7,7 @@ that names it, or a Dockerfile's text. What a workflow from elsewhere may not do
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
@@ -17,6 +18,8 @@ from wfx.references import SCHEME, Reference
 
 if TYPE_CHECKING:
     from wfx.closures import Closure
+    from wfx.images.carrying import BroughtImage
+    from wfx.planning import PlannedImage
 
 SIFS = (".sif", ".simg", ".img")
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -31,33 +34,41 @@ class ImageSource:
 
     image: str
     """As the workflow writes it: what an engine knows it by."""
-    kind: Literal["registry", "artifact", "file", "filesystem", "recipe"]
-    """`artifact`: a place that gives out SIFs; `file`: a SIF or an archive; `filesystem`: a tar of one."""
+    kind: Literal["registry", "artifact", "file", "filesystem", "recipe", "carried"]
+    """`artifact`: a place that gives out SIFs; `file`: a SIF or an archive; `filesystem`: a tar of one; `carried`: a copy
+    that a crate has brought with it, which is in the store."""
     reference: Reference | None = None
     """None of a recipe."""
     name: str = ""
     """Which one, of an archive with several."""
     recipe: str = ""
+    carried: tuple[PlannedImage, BroughtImage] | None = None
+    """What the crate recorded of it, and the copy."""
 
     @property
     def is_sif(self) -> bool:
         """Whether it is a SIF for certain; of a file without a suffix only its bytes tell."""
         reference = self.reference
+        if self.carried is not None:
+            return self.carried[1].format == "sif"
         return self.kind == "artifact" or (
             self.kind == "file" and reference is not None and reference.name.lower().endswith(SIFS)
         )
 
 
-def find(description: Description, closure: Closure, *, allow_local: bool = False) -> dict[str, ImageSource]:
+def find(
+    description: Description, closure: Closure, *, allow_local: bool = False, carried: Mapping[str, ImageSource] = {}
+) -> dict[str, ImageSource]:
     """Return the source of each image that a workflow asks for, by the name that it writes.
 
-    Raises PolicyError where a workflow from elsewhere names a file of this machine and `allow_local` is not set,
-    DefinitionError for what is no image's name, ContainerError for what nobody gives out any more.
+    Of those that are `carried` nobody else is asked. Raises PolicyError where a workflow from elsewhere names a file of
+    this machine and `allow_local` is not set, DefinitionError for what is no image's name, ContainerError for what nobody
+    gives out any more.
     """
     found: dict[str, ImageSource] = {}
     for need in description.images:
         if need.image not in found:
-            found[need.image] = _find(need, closure, allow_local)
+            found[need.image] = carried.get(need.image) or _find(need, closure, allow_local)
     return found
 
 

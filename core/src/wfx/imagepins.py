@@ -56,6 +56,9 @@ def _pin(source: ImageSource, session: Session, probe: bool, warnings: list[str]
         from wfx import recipes
 
         return recipes.pin(source, session, warnings)
+    if source.carried is not None:
+        image, copy = source.carried
+        return dataclasses.replace(image, size=copy.size)
     assert source.reference is not None
     if source.kind in ("file", "filesystem"):
         return _pin_file(source, session)
@@ -161,6 +164,8 @@ def fetch(
             from wfx import recipes
 
             new, made = recipes.build(source, image, session, builders)
+        elif source.carried is not None:
+            new, made = image, staged_of(image, source.carried[1].stored)
         else:
             new, made = _adopt(source, image, fetched[image.image], session)
         planned.append(new)

@@ -63,6 +63,21 @@ class Held:
         found = self.exact.plan.images if self.exact is not None else ()
         return tuple(i for i in found if i.pinned is not None and i.pinned.scheme in REGISTRIES)
 
+    def carried_images(self) -> dict[str, ImageSource]:
+        """Return the images of which the crate has copies, which are in the store then. Raises IntegrityError."""
+        from wfx.imageneeds import ImageSource
+        from wfx.images.carrying import FOLDER, bring_in
+
+        if self.exact is None or self.locator.folder is None or not self.exact.plan.images:
+            return {}
+        recorded = [image for image in self.exact.plan.images if image.digest]
+        found = bring_in(self.locator.folder / FOLDER, self.session.store, {image.digest for image in recorded})
+        return {
+            image.image: ImageSource(image.image, "carried", image.pinned, carried=(image, found[image.digest]))
+            for image in recorded
+            if image.digest in found
+        }
+
     def as_recorded(self, sources: Mapping[str, ImageSource]) -> dict[str, ImageSource]:
         """Return the images with the digests of the recorded run in place of tags, which may mean another by now."""
         pinned = {image.image: image.pinned for image in self.images}
@@ -94,7 +109,7 @@ class Held:
         folder = self.locator.folder if self.within is None else crate_folder(crate, self.session)
         base = Reference(self.workflow.uri.partition("#")[0])
         if folder is not None and (base == self.where or self.within is not None):
-            tree = Tree(folder, path_of(main["@id"]) or "", base, tuple(self._no_workflow(crate)))
+            tree = Tree(folder, path_of(main["@id"]) or "", base, tuple(self._no_workflow(crate)), crate.revision)
         return closures.collect(
             self.workflow, self.session, engine=engine, scratch=scratch, allow_local=allow_local, tree=tree,
             behalf=None if tree is not None else self.where,
