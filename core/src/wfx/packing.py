@@ -6,32 +6,27 @@ import contextlib
 import errno
 import io
 import os
-import queue
 import shutil
 import stat
-import threading
 import uuid
-import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
 from wfx.errors import DefinitionError, MachineError
 from wfx.rundirs import STATE
 from wfx.store import copying
+from wfx.zips import See, ZipWriter, copy
 
-# The first moment that a zip can hold; the times of the files are in the metadata where they mean something.
-MOMENT = (1980, 1, 1, 0, 0, 0)
 FIRST = ("ro-crate-metadata.json", "ro-crate-preview.html")
 # Compressing these again costs time and gains nothing.
 COMPRESSED = frozenset({
     ".bam", ".bcf", ".bz2", ".cram", ".gz", ".h5", ".jpeg", ".jpg", ".mp4", ".parquet", ".pdf", ".png", ".rds", ".sif",
     ".webp", ".xz", ".zip", ".zst",
 })  # fmt: skip
-FILE_MODE, FOLDER_MODE = 0o100644, 0o040755
-CHUNK = 1 << 20
+FILE, EXECUTABLE = 0o100644, 0o100755
 SAMPLE = 1 << 18
 """Bytes of a large file that are compressed to see whether it is worth it for all."""
 WORTH = 0.95
@@ -56,14 +51,9 @@ class Member:
         """Open it for reading."""
         return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield its bytes. Raises MachineError where they became fewer or more since it was listed."""
-        left = self.size
-        with self.open() as file:
-            while chunk := file.read(CHUNK):
-                left -= len(chunk)
-                yield chunk
-        if left:
+    def hold(self, size: int) -> None:
+        """Raise MachineError where other than its size has been read."""
+        if size != self.size:
             raise MachineError("it changed while it was being packed", where=self.path, remedy="export again")
 
 
@@ -132,35 +122,28 @@ def write_zip(members: Sequence[Member], into: Path) -> Path:
 
 
 @contextlib.contextmanager
-def zip_at(into: Path) -> Iterator[zipfile.ZipFile]:
+def zip_at(into: Path) -> Iterator[ZipWriter]:
     """Open a zip to be written by `add_to_zip`; it appears at `into` when all has gone well."""
-    with appearing(into) as temporary, temporary.open("xb") as file:
-        with Behind(file) as behind, zipfile.ZipFile(behind, "w", allowZip64=True) as archive:
-            yield archive
+    with appearing(into) as temporary, temporary.open("x+b", buffering=0) as file:
+        archive = ZipWriter(file)
+        yield archive
+        archive.close()
         os.fsync(file.fileno())
 
 
-def add_to_zip(archive: zipfile.ZipFile, path: str, member: Member) -> None:
-    """Write one member to a zip under a path."""
-    for _ in add_chunks_to_zip(archive, path, member):
-        pass
-
-
-def add_chunks_to_zip(archive: zipfile.ZipFile, path: str, member: Member) -> Iterator[bytes]:
-    """Write one member to a zip under a path, and yield each chunk that has been written."""
-    entry = zipfile.ZipInfo(path, MOMENT)
-    entry.create_system = 3
+def add_to_zip(archive: ZipWriter, path: str, member: Member, see: See | None = None) -> None:
+    """Write one member to a zip under a path; `see` is shown its bytes."""
+    mode = EXECUTABLE if member.executable else FILE
     if member.is_folder:
-        entry.external_attr = (FOLDER_MODE << 16) | 0x10
-        archive.writestr(entry, b"")
-        return
-    entry.external_attr = (FILE_MODE | (0o111 if member.executable else 0)) << 16
-    entry.compress_type = zipfile.ZIP_DEFLATED if _worth_compressing(member) else zipfile.ZIP_STORED
-    entry.file_size = member.size
-    with archive.open(entry, "w") as target:
-        for chunk in member.chunks():
-            target.write(chunk)
-            yield chunk
+        archive.folder(path)
+    elif isinstance(member.source, bytes):
+        archive.data(path, member.source, mode=mode)
+        if see is not None:
+            see(memoryview(member.source))
+    else:
+        with member.source.open("rb") as file:
+            size = archive.file(path, file, member.size, mode=mode, compress=_worth_compressing(member), see=see)
+        member.hold(size)
 
 
 def _worth_compressing(member: Member) -> bool:
@@ -174,95 +157,6 @@ def _worth_compressing(member: Member) -> bool:
     return len(zlib.compress(sample, 1)) < WORTH * len(sample)
 
 
-class Behind(io.RawIOBase):
-    """A file that is written by a thread of its own, so that the disk works while checksums are made.
-
-    What is written at one place and again later (a zip's header) reaches the file in that order.
-    """
-
-    MOST = 16
-    """Pieces that wait."""
-    PIECE = 1 << 20
-    SYNC = 64 << 20
-    """Bytes after which the disk is told to begin."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._fd = file.fileno()
-        self._position = 0
-        self._start, self._pending = 0, bytearray()
-        self._queue: queue.Queue[tuple[int, bytes] | None] = queue.Queue(self.MOST)
-        self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._work, name="packer", daemon=True)
-        self._thread.start()
-
-    def writable(self) -> bool:
-        """See io."""
-        return True
-
-    def seekable(self) -> bool:
-        """See io."""
-        return True
-
-    def tell(self) -> int:
-        """See io."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """See io; only from the beginning."""
-        if whence:
-            raise io.UnsupportedOperation("seek only from the beginning")
-        self._position = offset
-        return offset
-
-    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
-        """See io. Raises the OSError of an earlier write."""
-        if self._error is not None:
-            raise self._error
-        size, offset = len(data), self._position - self._start
-        if self._pending and not 0 <= offset <= len(self._pending):
-            self._hand_over()
-        if not self._pending:
-            self._start, offset = self._position, 0
-        self._pending[offset : offset + size] = data
-        self._position += size
-        if len(self._pending) >= self.PIECE:
-            self._hand_over()
-        return size
-
-    def _hand_over(self) -> None:
-        self._queue.put((self._start, bytes(self._pending)))
-        self._pending.clear()
-
-    def close(self) -> None:
-        """Wait until all is written. Raises the OSError of a write that failed."""
-        if self.closed:
-            return
-        if self._pending:
-            self._hand_over()
-        self._queue.put(None)
-        self._thread.join()
-        super().close()
-        if self._error is not None:
-            raise self._error
-
-    def _work(self) -> None:
-        since = 0
-        while (piece := self._queue.get()) is not None:
-            if self._error is not None:
-                continue
-            offset, data = piece
-            try:
-                view = memoryview(data)
-                while view:
-                    written = os.pwrite(self._fd, view, offset)
-                    view, offset, since = view[written:], offset + written, since + written
-                if since >= self.SYNC:
-                    os.fdatasync(self._fd)
-                    since = 0
-            except OSError as error:
-                self._error = error
-
-
 # -- a folder
 
 
@@ -274,6 +168,22 @@ def write_folder(members: Sequence[Member], into: Path) -> Path:
             put_file(member, temporary / member.path)
         copying.sync_file_system(temporary)
     return into
+
+
+def copy_file(member: Member, target: Path, see: See) -> None:
+    """Write one member as a file, or make its folder; `see` is shown its bytes. Raises MachineError where it changes."""
+    if member.is_folder:
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("x+b", buffering=0) as file:
+        if isinstance(member.source, bytes):
+            file.write(member.source)
+            see(memoryview(member.source))
+        else:
+            with member.source.open("rb", buffering=0) as source:
+                member.hold(copy(source.fileno(), file.fileno(), 0, see))
+    target.chmod(EXECUTABLE if member.executable else FILE)
 
 
 def put_file(member: Member, target: Path) -> None:

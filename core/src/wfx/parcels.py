@@ -251,10 +251,8 @@ def _address(origin: Reference) -> str:
 
 
 def _sha256(member: Member) -> str:
-    found = hashlib.sha256()
-    for chunk in member.chunks():
-        found.update(chunk)
-    return found.hexdigest()
+    with member.open() as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _changed(member: Member, texts: dict[str, bytes], eraser: Eraser) -> Member:

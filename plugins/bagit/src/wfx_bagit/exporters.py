@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from wfx.errors import MachineError
 from wfx.exporting import Exporter, Finding
-from wfx.packing import Member, add_chunks_to_zip, appearing, members_of, refuse_unspeakable, zip_at
+from wfx.packing import Member, add_to_zip, appearing, copy_file, members_of, refuse_unspeakable, zip_at
 
 from wfx_bagit.tags import ALGORITHM, PAYLOAD, Manifest, about
 
@@ -31,7 +30,10 @@ class BagExporter(Exporter):
             (temporary / PAYLOAD).mkdir(parents=True)
             manifest = Manifest()
             for member in members:
-                _copy(member, temporary / PAYLOAD / member.path, manifest)
+                digest = hashlib.new(ALGORITHM)
+                copy_file(member, temporary / PAYLOAD / member.path, digest.update)
+                if not member.is_folder:
+                    manifest.add(f"{PAYLOAD}/{member.path}", digest.hexdigest())
             tags = about(members)
             tags[f"manifest-{ALGORITHM}.txt"] = manifest.text()
             tags[f"tagmanifest-{ALGORITHM}.txt"] = Manifest.of(tags).text()
@@ -65,16 +67,15 @@ class PackedBagExporter(Exporter):
             manifest = Manifest()
             tags = about(members)
             for name, data in tags.items():
-                _add(archive, f"{top}/{name}", data)
+                archive.data(f"{top}/{name}", data)
             for member in members:
                 digest = hashlib.new(ALGORITHM)
-                for chunk in add_chunks_to_zip(archive, f"{top}/{PAYLOAD}/{member.path}", member):
-                    digest.update(chunk)
+                add_to_zip(archive, f"{top}/{PAYLOAD}/{member.path}", member, digest.update)
                 if not member.is_folder:
                     manifest.add(f"{PAYLOAD}/{member.path}", digest.hexdigest())
             tags[f"manifest-{ALGORITHM}.txt"] = manifest.text()
-            _add(archive, f"{top}/manifest-{ALGORITHM}.txt", manifest.text())
-            _add(archive, f"{top}/tagmanifest-{ALGORITHM}.txt", Manifest.of(tags).text())
+            archive.data(f"{top}/manifest-{ALGORITHM}.txt", manifest.text())
+            archive.data(f"{top}/tagmanifest-{ALGORITHM}.txt", Manifest.of(tags).text())
         return into
 
     def check(self, crate: Path) -> list[Finding]:
@@ -82,26 +83,3 @@ class PackedBagExporter(Exporter):
         from wfx_bagit.checking import check
 
         return check(crate)
-
-
-def _copy(member: Member, target: Path, manifest: Manifest) -> None:
-    if member.is_folder:
-        target.mkdir(parents=True, exist_ok=True)
-        return
-    digest = hashlib.new(ALGORITHM)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
-            for chunk in member.chunks():
-                digest.update(chunk)
-                file.write(chunk)
-        if member.executable:
-            target.chmod(0o755)
-    except OSError as error:
-        raise MachineError.of(error) from error
-    manifest.add(f"{PAYLOAD}/{member.path}", digest.hexdigest())
-
-
-def _add(archive: object, path: str, data: bytes) -> None:
-    for _ in add_chunks_to_zip(archive, path, Member(path, data, len(data))):  # type: ignore[arg-type]
-        pass
