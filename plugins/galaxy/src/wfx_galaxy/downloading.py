@@ -19,7 +19,7 @@ from wfx.treepaths import safe_name
 from wfx.values import JsonValue, Values
 
 from wfx_galaxy import jobs
-from wfx_galaxy.model import GalaxyWorkflow
+from wfx_galaxy.model import GalaxyWorkflow, step_of
 from wfx_galaxy.server import FIRST_PAUSE, LONGEST_PAUSE, Server
 from wfx_galaxy.sites import Site
 
@@ -38,15 +38,14 @@ class Wanted:
 
 def outputs_of(workflow: GalaxyWorkflow, answer: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Return label → (`hda` or `hdca`, id) of what the invocation has left; `value` and the value of a parameter."""
-    by_index = {int(item["order_index"]): item for item in answer.get("steps") or []}
-    labels = {step.label: step.index for step in workflow.steps} | {i.label: i.index for i in workflow.inputs}
+    told = {step.label: item for item in answer.get("steps") or [] if (step := step_of(workflow, item)) is not None}
     found: dict[str, tuple[str, str]] = {}
     for output in workflow.outputs:
         for kind, group in (("hda", "outputs"), ("hdca", "output_collections")):
             item = (answer.get(group) or {}).get(output.label)
             if item is None:
                 label, _, name = output.source.rpartition("/")
-                item = (by_index.get(labels.get(label, -1), {}).get(group) or {}).get(name)
+                item = (told.get(label, {}).get(group) or {}).get(name)
             if item is not None and item.get("id"):
                 found[output.label] = (kind, str(item["id"]))
     return found

@@ -14,7 +14,7 @@ from typing import Any
 from wfx.engines import StepEvent
 
 from wfx_galaxy import jobs
-from wfx_galaxy.model import GalaxyStep, GalaxyWorkflow
+from wfx_galaxy.model import GalaxyStep, GalaxyWorkflow, step_of
 from wfx_galaxy.server import Server
 
 ENDED = frozenset({"ok", "error", "failed", "deleted", "deleted_new", "deleting", "skipped", "stopped", "paused"})
@@ -74,10 +74,9 @@ class Following:
     def _jobs(self, invocation: str, workflow: GalaxyWorkflow, prefix: str, parent: str) -> Iterator[Job]:
         answer = self.server.get(f"invocations/{invocation}", step_details=True)
         self.answers[parent] = answer
-        by_index = {step.index: step for step in workflow.steps}
         for item in answer.get("steps") or []:
-            step = by_index.get(int(item["order_index"]))
-            if step is None:
+            step = step_of(workflow, item)
+            if not isinstance(step, GalaxyStep):
                 continue
             path = prefix + step.label
             inner = item.get("subworkflow_invocation_id")
@@ -122,12 +121,13 @@ class Following:
 
     def waiting(self) -> list[str]:
         """Return the steps that wait for a person's word in Galaxy."""
-        pauses = {step.index: step for step in self.workflow.steps if step.kind == "pause"}
+        items = self.answers.get("", {}).get("steps") or []
+        found = [(step_of(self.workflow, item), item) for item in items]
         return [
-            pauses[int(item["order_index"])].label
-            for item in self.answers.get("", {}).get("steps") or []
-            if int(item["order_index"]) in pauses and item.get("state") == "new" and item.get("action") is None
-            and _all_before_are_done(item, self.answers[""], pauses[int(item["order_index"])])
+            step.label
+            for step, item in found
+            if isinstance(step, GalaxyStep) and step.kind == "pause" and item.get("state") == "new"
+            and item.get("action") is None and _all_before_are_done(items, int(item["order_index"]))
         ]  # fmt: skip
 
     def _tell_parents(
@@ -153,6 +153,6 @@ class Following:
             )  # fmt: skip
 
 
-def _all_before_are_done(item: Mapping[str, Any], answer: Mapping[str, Any], step: GalaxyStep) -> bool:
-    before = [other for other in answer.get("steps") or [] if int(other["order_index"]) < step.index]
-    return all(str(job.get("state")) in ENDED for other in before for job in other.get("jobs") or [])
+def _all_before_are_done(items: Sequence[Mapping[str, Any]], number: int) -> bool:
+    before = [item for item in items if int(item["order_index"]) < number]
+    return all(str(job.get("state")) in ENDED for item in before for job in item.get("jobs") or [])

@@ -141,17 +141,17 @@ def datatype(item: GalaxyInput, file: Mapping[str, JsonValue], datatypes: frozen
 def for_invocation(
     server: Server, history: str, workflow: GalaxyWorkflow, values: Values, datasets: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the inputs of an invocation by step number; collections are made in the history."""
+    """Return the inputs of an invocation by uuid, or by label; collections are made in the history."""
     given: dict[str, Any] = {}
     for item in workflow.inputs:
         value = values.get(item.label)
         if value is None:
             continue
         if item.kind == "parameter":
-            given[str(item.index)] = value
+            given[item.uuid or item.label] = value
         elif item.kind == "data":
             assert isinstance(value, dict)
-            given[str(item.index)] = {"src": "hda", "id": datasets[str(value["location"])]}
+            given[item.uuid or item.label] = {"src": "hda", "id": datasets[str(value["location"])]}
         else:
             made = server.make_post_request(
                 f"{server.url}/dataset_collections",
@@ -161,7 +161,7 @@ def for_invocation(
                     "element_identifiers": _elements(value, item.collection_type or "list", item.label, datasets),
                 },
             )  # fmt: skip
-            given[str(item.index)] = {"src": "hdca", "id": str(made["id"])}
+            given[item.uuid or item.label] = {"src": "hdca", "id": str(made["id"])}
     return given
 
 

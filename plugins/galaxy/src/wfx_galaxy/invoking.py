@@ -21,6 +21,7 @@ from wfx.values import JsonValue
 from wfx_galaxy import downloading, inputs, jobs
 from wfx_galaxy.following import BROKEN, ENDED, STOPPED, Following, Job
 from wfx_galaxy.model import GalaxyWorkflow
+from wfx_galaxy.native import with_uuids
 from wfx_galaxy.server import Server, repeated
 from wfx_galaxy.sites import Site
 from wfx_galaxy.uploading import upload
@@ -115,7 +116,7 @@ class Invocation:
 
     def _imported(self) -> str:
         if self.workflow.form == "ga":
-            content = json.loads(self.document)
+            content = with_uuids(json.loads(self.document))
         else:
             content = {"class": "GalaxyWorkflow", "yaml_content": self.document.decode("utf-8")}
         made = self.server.make_post_request(f"{self.server.url}/workflows", payload={"workflow": content})
@@ -130,7 +131,8 @@ class Invocation:
             made = self.server.make_post_request(
                 f"{self.server.url}/workflows/{self.handle.workflow}/invocations",
                 payload={
-                    "history_id": self.handle.history, "inputs": dict(given), "inputs_by": "step_index",
+                    "history_id": self.handle.history, "inputs": dict(given),
+                    "inputs_by": "step_uuid" if self.workflow.form == "ga" else "name",
                     "require_exact_tool_versions": not self.site.other_versions, "use_cached_job": self.site.reuse_jobs,
                     # What a document leaves out of a tool's parameters has the tool's defaults, as planemo has it.
                     "allow_tool_state_corrections": True,

@@ -23,7 +23,7 @@ class GalaxyInput:
     label: str
     """As people see it; unique in its workflow."""
     index: int
-    """The step's number, by which the server takes its value."""
+    """The step's number in the document. The server numbers steps anew, as they depend on each other."""
     kind: InputKind
     doc: str = ""
     optional: bool = False
@@ -37,6 +37,8 @@ class GalaxyInput:
     multiple: bool = False
     choices: tuple[str, ...] = ()
     """The values that a text is restricted to."""
+    uuid: str = ""
+    """By which the server knows a native document's step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class GalaxyStep:
     conditional: bool = False
     kind: Literal["tool", "subworkflow", "pause"] = "tool"
     workflow: GalaxyWorkflow | None = None
+    uuid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,17 @@ class GalaxyWorkflow:
             yield prefix + step.label, step
             if step.workflow is not None:
                 yield from step.workflow.every_step(f"{prefix}{step.label}/")
+
+
+def step_of(workflow: GalaxyWorkflow, told: Mapping[str, Any]) -> GalaxyInput | GalaxyStep | None:
+    """Return the step or input that a step of an invocation is of: by its uuid, its label, or its number."""
+    items: list[GalaxyInput | GalaxyStep] = [*workflow.inputs, *workflow.steps]
+    for item in items:
+        if item.uuid and item.uuid == str(told.get("workflow_step_uuid") or "").lower():
+            return item
+    label = told.get("workflow_step_label")
+    by_label = next((item for item in items if label and item.label == label), None)
+    return by_label or next((item for item in items if item.index == told.get("order_index")), None)
 
 
 def last(steps: Sequence[GalaxyStep]) -> tuple[GalaxyOutput, ...]:

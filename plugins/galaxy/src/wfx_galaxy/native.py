@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Literal
+from uuid import NAMESPACE_OID, uuid5
 
 from wfx.documents import LoadedDocument
 from wfx.errors import DefinitionError
@@ -25,6 +26,21 @@ from wfx_galaxy.model import (
 )
 
 STEPS: Mapping[str, Literal["tool", "subworkflow", "pause"]] = {"subworkflow": "subworkflow", "pause": "pause"}
+
+
+def with_uuids(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Return a document whose every step has a uuid of its own, by which it is found again in what the server tells."""
+    taken: set[str] = set()
+    steps: dict[str, Any] = {}
+    for key, step in (value.get("steps") or {}).items():
+        known = str(step.get("uuid") or "").lower()
+        if len(known) != 36 or known in taken:
+            known = str(uuid5(NAMESPACE_OID, f"galaxy step {path}{key}"))
+        taken.add(known)
+        steps[key] = {**step, "uuid": known}
+        if isinstance(step.get("subworkflow"), dict):
+            steps[key]["subworkflow"] = with_uuids(step["subworkflow"], f"{path}{key}/")
+    return {**value, "steps": steps}
 
 
 def read_native(
@@ -70,7 +86,7 @@ def read_native(
                 labels[index], index, tool=str(step.get("tool_id") or ""), tool_version=str(step.get("tool_version") or ""),
                 doc=str(step.get("annotation") or ""), sources=tuple(sources), outputs=told,
                 conditional=bool(step.get("when")), workflow=inner,
-                kind=STEPS.get(str(step.get("type")), "tool"),
+                uuid=str(step["uuid"]), kind=STEPS.get(str(step.get("type")), "tool"),
             )
         )  # fmt: skip
         for marked in step.get("workflow_outputs") or []:
@@ -106,7 +122,8 @@ def _native_input(step: Mapping[str, Any], label: str, index: int, kind: str) ->
         doc=str(step.get("annotation") or ""), optional=truth(state.get("optional")), default=state.get("default"),
         formats=tuple(map(str, formats if isinstance(formats, (list, tuple)) else [formats])),
         collection_type=str(state.get("collection_type") or ("list" if kind == "data_collection_input" else "")),
-        parameter_type=parameter, multiple=truth(state.get("multiple")), choices=choices(state.get("restrictions")),
+        parameter_type=parameter, multiple=truth(state.get("multiple")), uuid=str(step["uuid"]),
+        choices=choices(state.get("restrictions")),
     )  # fmt: skip
 
 

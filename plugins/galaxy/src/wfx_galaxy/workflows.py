@@ -11,7 +11,7 @@ from wfx.errors import DefinitionError
 
 from wfx_galaxy.gxformat2 import read_gxformat2
 from wfx_galaxy.model import GalaxyWorkflow
-from wfx_galaxy.native import read_native
+from wfx_galaxy.native import read_native, with_uuids
 
 
 def is_galaxy(value: object) -> str:
@@ -40,6 +40,6 @@ def read_workflow(data: bytes, name: str) -> GalaxyWorkflow:
     value = document.value
     assert isinstance(value, dict)
     try:
-        return read_native(value, document) if form == "ga" else read_gxformat2(value, document)
+        return read_native(with_uuids(value), document) if form == "ga" else read_gxformat2(value, document)
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise DefinitionError("the workflow is not as Galaxy writes it", where=name, why=str(error)) from error
