@@ -284,7 +284,7 @@ def _crate(text: str, session: Session, action: str) -> Definition | None:
     """Return the definition that a crate is; None for what is no crate."""
     from wfx.crates.opening import may_be_crate
 
-    if not may_be_crate(text):
+    if not may_be_crate(text, session):
         return None
     from wfx.crates.held import find_held
 

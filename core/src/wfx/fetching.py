@@ -121,6 +121,8 @@ class Fetcher(ABC):
     """Whether a reference of this kind never changes its meaning, so that the store's answer is as good as the place's."""
     own_network: ClassVar[bool] = False
     """Whether it opens connections of its own, past `Net.http`: a plan says so. It asks `Net.connect` first all the same."""
+    leads_to: ClassVar[str] = ""
+    """Scheme of what a resolver always leads to, where it does: `git+https`. So the core knows what may be behind a page."""
 
     @classmethod
     def never_changes(cls, ref: Reference) -> bool:

@@ -31,6 +31,8 @@ class Tree:
     """What stands for `root` in references; no `file:` reference, since it is not the user's own."""
     without: tuple[str, ...] = ()
     """Files, and folders with `/` at their end, that are no part of the workflow though they lie in the tree."""
+    revision: str = ""
+    """Of what the tree is from, where it has versions."""
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ def open_given(reference: Reference, tree: Tree, session: Session) -> Origin:
     main = Found(reference, "document", tree.root, "", 0, reference)
     origin = Origin(
         main, root=tree.root, base=tree.base, pinned=reference, entry=tree.entry, hashed=session.store.hash_file,
-        without=tree.without,
+        without=tree.without, revision=tree.revision,
     )  # fmt: skip
     origin.main = in_tree(origin, tree.entry, "document")
     return origin

@@ -109,18 +109,23 @@ class Session:
         return path
 
     def deliver(self, fetched: Fetched, target: Path) -> Path:
-        """Write what was fetched to a place of the user's. Raises MachineError where something is there already."""
-        from wfx.errors import MachineError
+        """Write what was fetched to a place of the user's: of a workflow's tree all of it, unless a part was named.
 
-        if target.exists() and (fetched.kind == "directory" or target.is_dir()):
+        Raises MachineError where something is there already.
+        """
+        from wfx.errors import MachineError
+        from wfx.treeparts import entry_of
+
+        tree = fetched.tree if fetched.tree and not entry_of(fetched.reference) else ""
+        if target.exists() and (fetched.kind == "directory" or tree or target.is_dir()):
             raise MachineError("there is something already", where=str(target), remedy="name another place with -o")
         target.parent.mkdir(parents=True, exist_ok=True)
         if fetched.local is not None and fetched.kind == "directory":
             self.store.copy_tree(fetched.local, target)
         elif fetched.local is not None:
             self.store.copy_file(fetched.local, target)
-        elif fetched.kind == "directory":
-            self.store.place_tree(fetched.sha256, target)
+        elif tree or fetched.kind == "directory":
+            self.store.place_tree(tree or fetched.sha256, target)
         else:
             self.store.place(fetched.sha256, target)
         return target

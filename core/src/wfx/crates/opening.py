@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from wfx.crates.payloads import FolderPayload
 from wfx.crates.reading import DETACHED, MOST_METADATA, NAMES, Crate, is_metadata_name, load, read
-from wfx.errors import DefinitionError, MachineError, ReferenceNotFound, UsageError
-from wfx.fetching import Source
+from wfx.errors import DefinitionError, MachineError, ReferenceNotFound, UnknownKey, UsageError
+from wfx.fetching import ResolverFetcher, Source
 from wfx.references import Reference
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 # Of a registry's address for a crate: TRS and WorkflowHub serve `…/ro_crate`.
 SERVED = ("ro_crate", "ro-crate")
-# What these lead to is told by the name; the others are resolvers of registries, which may lead to crates.
+# What these lead to is told by the name, but where a fetcher of the host's own reads the page; the others are resolvers
+# of registries, which may lead to crates.
 PLAIN = ("http", "https", "ftp", "file", "data", "s3", "gs", "sftp", "gh")
 ZIP = b"PK\x03\x04"
 
@@ -45,12 +46,23 @@ def looks_like_crate(reference: Reference) -> bool:
         raise MachineError.of(error) from error
 
 
-def may_be_crate(text: str) -> bool:
+def may_be_crate(text: str, session: Session) -> bool:
     """Say whether `find_crate` is worth asking of what is to be run: a file that is plainly none costs nothing."""
     reference = Reference.parse_named(text)
-    if reference.is_local or reference.scheme in PLAIN:
-        return looks_like_crate(reference)
-    return not reference.scheme.startswith("git+") and not reference.fragment
+    return looks_like_crate(reference) or (not reference.is_local and _may_lead_to_one(reference, session))
+
+
+def _may_lead_to_one(reference: Reference, session: Session) -> bool:
+    """Say whether only fetching tells: of a registry's reference, and of an address that a fetcher of its host reads."""
+    if reference.fragment or reference.scheme.startswith("git+"):
+        return False
+    try:
+        fetcher = session.plugins.fetcher(reference)
+    except UnknownKey:
+        return False
+    if fetcher.leads_to.startswith("git+"):
+        return False
+    return reference.scheme not in PLAIN or issubclass(fetcher, ResolverFetcher)
 
 
 def find_crate(text: str, session: Session) -> Crate | None:
@@ -70,7 +82,7 @@ def find_crate(text: str, session: Session) -> Crate | None:
         return open_crate(reference, session)
     if reference.is_local:
         return _detached_in(reference, session)
-    if reference.scheme in PLAIN or reference.scheme.startswith("git+") or reference.fragment:
+    if not _may_lead_to_one(reference, session):
         return None
     try:
         return open_crate(reference, session)
@@ -103,7 +115,8 @@ def open_crate(reference: Reference, session: Session, *, behalf: Reference | No
     plain = reference.without_fragment() if not reference.fragment.startswith("path=") else reference
     [fetched] = session.fetch([Source(plain)], purpose="workflow", behalf=behalf)
     crate = _of_fetched(plain, fetched, session)
-    crate.reference = reference
+    # The version that it was, where the place knows versions: what runs from it says so.
+    crate.reference, crate.revision = (fetched.pinned if fetched.revision else None) or reference, fetched.revision
     return crate
 
 
@@ -114,7 +127,9 @@ def _of_fetched(reference: Reference, fetched: Fetched, session: Session) -> Cra
         root = session.scratch() / "crate"
         session.store.place_tree(fetched.tree or fetched.sha256, root)
         place = root / fetched.entry if fetched.entry else root
-        return read(place if place.is_dir() or place.is_file() else root)
+        is_it = place.is_dir() or (place.is_file() and (is_metadata_name(place.name) or _is_zip(place)))
+        # Where the part is a workflow, the tree around it may be its crate.
+        return read(place if is_it else root)
     path = session.store.blob(fetched.sha256)
     if path is None:
         raise DefinitionError("it has just been fetched and is no longer in the store", where=str(reference))

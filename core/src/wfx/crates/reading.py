@@ -61,7 +61,8 @@ class Crate:
     detached: bool = False
     """Whether the metadata stands alone, so that no file is expected beside it."""
     reference: Reference | None = None
-    """Where it is, as it was asked for; None for one that was read from a path."""
+    """Where it is, with the version where the place knows versions; None for one that was read from a path."""
+    revision: str = ""
     base: Reference | None = None
     """What relative ids are relative to where the files are not here but in the web."""
     notes: list[Note] = field(default_factory=list)

@@ -39,6 +39,7 @@ class GitHubShorthand(ResolverFetcher):
     """`gh:OWNER/REPO[@REVISION][#path=…]`: a repository at GitHub, or at the host that stands in its place."""
 
     keys: ClassVar[tuple[str, ...]] = ("gh",)
+    leads_to = "git+https"
 
     def resolve(self, ref: Reference, net: Net) -> Sequence[Source]:
         """Return the repository. Raises DefinitionError for what is none, or where the setting is no address."""
@@ -73,6 +74,8 @@ class Page:
 
 class HostResolver(ResolverFetcher):
     """What the hosts have in common."""
+
+    leads_to = "git+https"
 
     def resolve(self, ref: Reference, net: Net) -> Sequence[Source]:
         """Return the repository that the page is of; the reference itself for downloads and for the host's own pages."""
