@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from wfx.testing import EngineContract
+from wfx.testing import EngineContract, ProvidedEngineContract
 from wfx_cwl import CwltoolEngine
 
 pytestmark = pytest.mark.real
@@ -38,7 +38,7 @@ steps:
 ALONE = "cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: [sh, -c, '{}']\ninputs: []\noutputs: []\n"
 
 
-class TestCwltool(EngineContract):
+class Flow:
     engine = CwltoolEngine
 
     def workflow(self, tree: Path) -> str:
@@ -48,6 +48,8 @@ class TestCwltool(EngineContract):
     def values(self, bench):
         return {"text": bench.file("text.txt", b"b\na\n")}
 
+
+class TestCwltool(Flow, EngineContract):
     def failing(self, tree: Path) -> str:
         (tree / "bad.cwl").write_text(ALONE.format("exit 3"))
         return "bad.cwl"
@@ -59,3 +61,7 @@ class TestCwltool(EngineContract):
     def telltale(self, tree: Path, marker: Path) -> str:
         (tree / "tell.cwl").write_text(ALONE.format(f"touch {marker}"))
         return "tell.cwl"
+
+
+class TestProvided(Flow, ProvidedEngineContract):
+    """Another version than the one beside wfx."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import wfx_cwl
 from wfx.errors import EngineError
+from wfx.testing.commands import WfxRun
 from wfx_cwl import CwltoolEngine
 from wfx_cwl.engine import DRIVER
 
@@ -20,6 +21,8 @@ TOOL = "cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: echo\ninputs: []\
 
 
 class Settings:
+    installation = None
+
     def __init__(self, **settings: str) -> None:
         self.settings = settings
 
@@ -64,6 +67,37 @@ def test_an_interpreter_that_is_missing_or_has_no_cwltool_is_explained(tmp_path:
     with pytest.raises(EngineError, match="not installed there") as caught:
         CwltoolEngine(Settings(python=str(fake))).version()  # type: ignore[arg-type]
     assert "pip install cwltool" in str(caught.value.remedy)
+
+
+def interpreter(folder: Path, version: str) -> Path:
+    """A Python in which cwltool has a version; empty: none."""
+    fake = folder / "python"
+    fake.write_text(f"#!/bin/sh\necho {version}\n" if version else "#!/bin/sh\nexit 1\n")
+    fake.chmod(0o755)
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("", "cwltool is not installed there"),
+        ("3.0.20201203173111", "cwltool 3.0.20201203173111 is installed, and the plugin drives >=3.1"),
+    ],
+    ids=["missing", "too-old"],
+)
+def test_offline_a_cwltool_that_is_missing_or_too_old_stops_a_run_and_the_remedy_is_named(
+    tmp_path: Path, version: str, said: str
+) -> None:
+    (tmp_path / "main.cwl").write_text(TOOL)
+    wfx = WfxRun(tmp_path / "home", tmp_path)
+    wfx.config.mkdir(parents=True)
+    python = interpreter(tmp_path, version)
+    (wfx.config / "config.toml").write_text(f'[engine."cwl.cwltool"]\npython = "{python}"\n')
+    done = wfx("run", "main.cwl", "-o", "run", "--offline", check=None)
+    assert done.exit_code == 6
+    assert said in done.stderr
+    assert f"wfx engines install cwltool@{CwltoolEngine.capabilities.provides} where there is a network" in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def converse(code: str, *messages: dict[str, Any]) -> list[dict[str, Any]]:
