@@ -130,7 +130,7 @@ def _named(value: JsonValue, kind: ValueType | None) -> JsonValue:
     if isinstance(value, dict) and "class" not in value:
         fields = {part.name: part.type for t in (kind, *kind.alternatives) for part in t.fields}
         return {name: _named(item, fields.get(name)) for name, item in value.items()}
-    kinds = [t.kind for t in (kind, *kind.alternatives) if t.kind not in ("union", "null")]
+    kinds = [t.kind for t in (kind, *kind.alternatives) if t.kind not in ("union", "null", "array")]
     if isinstance(value, str) and kinds and set(kinds) <= {"File", "Directory"} and not _nested(kind):
         return {"class": kinds[0], "location": value}
     return value

@@ -6,7 +6,7 @@ import importlib.metadata
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from wfx.errors import EngineError
 from wfx.records import decode
 from wfx.values import JsonValue, Values
 
-from wfx_snakemake import configuration, documents
+from wfx_snakemake import configuration, documents, sheets
 
 if TYPE_CHECKING:
     from wfx.providing import Provision
@@ -50,7 +50,7 @@ class SnakemakeEngine(Engine):
     keys = (documents.KEY,)
     capabilities = EngineCapabilities(
         language="snakemake", name="Snakemake", language_name="Snakemake", containers=("singularity",), whole_tree=True,
-        leaves_out=documents.LEFT_OUT, versions=VERSIONS, provides=PROVIDED,
+        leaves_out=documents.LEFT_OUT, describing=("profile",), versions=VERSIONS, provides=PROVIDED,
     )  # fmt: skip
 
     def __init__(self, host: Host | None = None) -> None:
@@ -116,6 +116,10 @@ class SnakemakeEngine(Engine):
         """Return the values of a config file with its paths as files, where the schema says that they are."""
         return configuration.name_files(description, values)
 
+    def opens(self, description: Description, values: Values) -> list[str]:
+        """Return the sample sheets elsewhere that name files."""
+        return sheets.elsewhere(description, values)
+
     def bind(self, description: Description, values: Values) -> Values:
         """Return the whole config: the workflow's own with the values put into it, as Snakemake puts them.
 
@@ -123,7 +127,11 @@ class SnakemakeEngine(Engine):
         """
         settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
         configuration.refuse_conda(description, str(settings.get("conda") or "refuse"))
-        return configuration.bind(description, values)
+        return configuration.bind(description, sheets.bind(description, values, self.opened))
+
+    def check(self, description: Description, sizes: Sequence[int]) -> tuple[str, ...]:
+        """Say what of the workflow's profile is used and what is not."""
+        return tuple(warning for warning in description.warnings if warning.startswith("the profile "))
 
     def run(
         self, staged: StagedRun, events: Callable[[StepEvent], None], handle: Callable[[JsonValue], None]
@@ -143,6 +151,7 @@ class SnakemakeEngine(Engine):
             "logs": str(self.host.logs / "steps"), "cores": int(plan.options.get("cores") or 0),
             "memory": int(plan.options.get("memory") or 0), "containers": _containers(staged.runtime),
             "steps": {step.id: step.tool for step in plan.description.steps},
+            "profile": plan.options.get("profile", ""), "sheets": dict(sheets.delimiters(plan.description)),
             "storage": {file.reference.uri: file.path for file in plan.files},
             "declared": {output.id: output.type.kind == "array" for output in plan.description.outputs},
         }  # fmt: skip
@@ -170,7 +179,7 @@ class SnakemakeEngine(Engine):
     def _workflow(self, entry: str, fragment: str) -> dict[str, JsonValue]:
         assert self.host is not None
         return {"tree": str(self.host.tree), "entry": entry, "fragment": fragment, "aliases": dict(self.host.aliases),
-                "state": str(self.host.state)}  # fmt: skip
+                "state": str(self.host.state), "profile": self.options.get("profile", "")}  # fmt: skip
 
     def _driver(self) -> Driver:
         if self._started is None:

@@ -11,8 +11,10 @@ from . import parameters as given
 from . import rules as found
 from . import stand_ins
 from .outputs import NamedOutputs
-from .problems import Broken, Places, broken, ours_in
-from .project import clear, folder_of, lay_out, linemaps, opened, quiet_settings
+from .problems import Broken, Places, broken, folder_of, ours_in
+from .profiles import Profile, find
+from .project import clear, lay_out, linemaps, opened, quiet_settings
+from .sheets import sheets_of
 from .storage import INPUT, note_files, refuse_outputs
 
 CONFIGFILE = re.compile(r"""^[ \t]*configfile[ \t]*:\s*["']([^"'{}\n]+)["']""", re.M)
@@ -32,13 +34,15 @@ def describe(message: dict[str, Any]) -> dict[str, Any]:
     texts = given.documents_of(places)
     used = given.used_keys(texts)
     queries = note_files(places)
+    profile = find(places, str(message.get("profile") or ""))
     try:
-        rules, outputs, missing, warnings = _loaded(message, places, workdir, texts, used)
+        rules, outputs, missing, warnings = _loaded(message, places, workdir, texts, used, profile)
     finally:
         clear(workdir)
     schema = given.find_schema(places, texts)
     project = places.tree / folder_of(places.entry)
-    config = own_config(project, texts)
+    config = own_config(project, texts, profile)
+    sheets = sheets_of(texts, places, config)
     name, doc = readme(project, places.entry)
     return {
         "engine": "snakemake.snakemake",
@@ -50,18 +54,18 @@ def describe(message: dict[str, Any]) -> dict[str, Any]:
         "name": name,
         "doc": doc,
         "licence": None,
-        "inputs": [*given.parameters(config, schema, used, missing, places), *storage_input(queries)],
+        "inputs": [*given.parameters(config, schema, used, missing, places, sheets), *storage_input(queries)],
         "outputs": outputs.parameters(),
         "tools": list(rules.tools.values()),
         "steps": rules.steps,
         "connections": rules.connections,
         "images": rules.images,
-        "warnings": warnings,
+        "warnings": [*profile.told(), *warnings],
     }
 
 
 def _loaded(
-    message: dict[str, Any], places: Places, workdir: Path, texts: dict[str, str], used: list[str]
+    message: dict[str, Any], places: Places, workdir: Path, texts: dict[str, str], used: list[str], profile: Profile
 ) -> tuple[found.Rules, NamedOutputs, list[str], list[str]]:
     """Load the workflow; return rules, outputs, the keys that it does not load without, and warnings.
 
@@ -69,18 +73,18 @@ def _loaded(
     like rarely depends on them.
     """
     schema = given.find_schema(places, texts)
-    config = own_config(places.tree / folder_of(places.entry), texts)
+    config = own_config(places.tree / folder_of(places.entry), texts, profile)
     missing: list[str] = []
     invented: dict[str, Any] = {}
     first: Broken | None = None
     for _ in range(MOST_KEYS):
         try:
-            rules, outputs, warnings = _attempt(message, places, workdir, invented)
+            rules, outputs, warnings = _attempt(message, places, workdir, invented, profile)
         except Waiting as waiting:
             first = first or waiting.problem
             key = str(waiting.error.args[0]) if isinstance(waiting.error, KeyError) and waiting.error.args else ""
             missing += [key] if key in used and key not in missing else []
-            more = stand_ins.values(given.parameters(config, schema, used, missing, places), workdir)
+            more = stand_ins.values(given.parameters(config, schema, used, missing, places, {}), workdir)
             if more == invented or not is_config(waiting.error, used):
                 raise_if_final(waiting, used)
                 break
@@ -109,14 +113,17 @@ def raise_if_final(waiting: Waiting, used: list[str]) -> None:
 
 
 def _attempt(
-    message: dict[str, Any], places: Places, workdir: Path, invented: dict[str, Any]
+    message: dict[str, Any], places: Places, workdir: Path, invented: dict[str, Any], profile: Profile
 ) -> tuple[found.Rules, NamedOutputs, list[str]]:
     """Load the workflow once. Raises Waiting, and Broken for an unknown target."""
     configfiles = []
     if invented:
         configfiles = [places.state / "describe.json"]
         configfiles[0].write_text(json.dumps(invented))
-    with opened(message, places, workdir, configfiles=configfiles, output=quiet_settings()) as (_, loaded):
+    with opened(message, places, workdir, profile=profile, configfiles=configfiles, output=quiet_settings()) as (
+        _,
+        loaded,
+    ):
         try:
             workflow = loaded._workflow
         except Broken:
@@ -180,8 +187,11 @@ def is_config(error: BaseException, used: list[str]) -> bool:
     return cause is not None and cause is not error and is_config(cause, used)
 
 
-def own_config(project: Path, texts: dict[str, str]) -> dict[str, Any]:
-    """Return the config that the workflow ships: its config files in their order, merged as Snakemake merges them."""
+def own_config(project: Path, texts: dict[str, str], profile: Profile) -> dict[str, Any]:
+    """Return the config that the workflow ships: its config files in their order, merged as Snakemake merges them.
+
+    What its profile sets comes last.
+    """
     from snakemake.utils import update_config
 
     names = [name for text in texts.values() for name in CONFIGFILE.findall(text)]
@@ -190,6 +200,7 @@ def own_config(project: Path, texts: dict[str, str]) -> dict[str, Any]:
         values = given.read(project / name)
         if isinstance(values, dict):
             update_config(config, values)
+    update_config(config, given.plain(profile.config))
     return config
 
 

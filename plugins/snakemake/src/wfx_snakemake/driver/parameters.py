@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .problems import Places
-from .project import folder_of
+from .problems import Places, folder_of
+from .sheets import with_rows
 
 FOLDERS = ("config", "workflow/schemas", "schemas", "")
 SCHEMAS = [f"{folder}/config.schema.{kind}".lstrip("/") for folder in FOLDERS for kind in ("yaml", "yml", "json")]
@@ -87,8 +87,11 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def parameters(config: dict[str, Any], schema: Any, used: list[str], missing: list[str], places: Places) -> list[Type]:
-    """Describe the inputs. `missing` are keys that the workflow does not load without."""
+def parameters(
+    config: dict[str, Any], schema: Any, used: list[str], missing: list[str], places: Places,
+    sheets: dict[str, tuple[str, dict[str, str]]],
+) -> list[Type]:  # fmt: skip
+    """Describe the inputs. `missing` are keys that the workflow does not load without, `sheets` as of `sheets_of`."""
     properties = schema.get("properties") if isinstance(schema.get("properties"), dict) else {}
     required = schema.get("required") if isinstance(schema.get("required"), list) else []
     names = list(dict.fromkeys([*map(str, properties), *config, *used]))
@@ -99,12 +102,16 @@ def parameters(config: dict[str, Any], schema: Any, used: list[str], missing: li
         default = config.get(name, part.get("default"))
         has_default = name in config or "default" in part
         kind = of_schema(part) if part else of_value(default)
+        form, columns = sheets.get(name, ("", {}))
+        kind = with_rows(kind, columns) if columns else kind
         if has_default:
             default, has_default = default_of(plain(default), kind, places)
         needed = not has_default and (name in required or name in missing)
         if not needed and (default is None or not has_default) and not optional(kind):
             kind = {"kind": "union", "alternatives": [{"kind": "null"}, kind]}
         item: Type = {"id": name, "type": kind, "label": str(part.get("title") or ""), "doc": doc_of(part)}
+        if form:
+            item["formats"] = [form]
         if has_default and default is not None:
             item |= {"default": default, "has_default": True}
         described.append(item)

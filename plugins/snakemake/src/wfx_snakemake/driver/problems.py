@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import traceback
 from pathlib import Path
@@ -99,6 +100,12 @@ def address_of(source: Any) -> str:
         return str(look(secret_free=True))
     except TypeError:  # Snakemake 8
         return str(look())
+
+
+def folder_of(entry: str) -> str:
+    """Return the folder that rules' paths are relative to: the Snakefile's, or the one above `workflow/`."""
+    folder = posixpath.dirname(entry)
+    return posixpath.dirname(folder) if posixpath.basename(folder) == "workflow" else folder
 
 
 class Places:

@@ -12,16 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .problems import Places, broken
+from .problems import Places, broken, folder_of
+from .profiles import Profile
+from .sheets import write_sheets
 from .sources import use_staged_sources
 
 INPUTS = "inputs"
-
-
-def folder_of(entry: str) -> str:
-    """Return the folder that rules' paths are relative to: the Snakefile's, or the one above `workflow/`."""
-    folder = posixpath.dirname(entry)
-    return posixpath.dirname(folder) if posixpath.basename(folder) == "workflow" else folder
 
 
 def lay_out(places: Places, workdir: Path) -> None:
@@ -90,7 +86,7 @@ def literal(value: dict[str, Any], places: Places) -> str:
 
 def write_config(message: dict[str, Any], places: Places) -> list[Path]:
     """Write the user's part of the config; return the file, or nothing where there is none."""
-    values = config_value(message.get("config") or {}, places)
+    values = write_sheets(config_value(message.get("config") or {}, places), message.get("sheets") or {}, places)
     target = places.state / "config.json"
     if not values:
         target.unlink(missing_ok=True)
@@ -102,20 +98,46 @@ def write_config(message: dict[str, Any], places: Places) -> list[Path]:
 
 @contextlib.contextmanager
 def opened(
-    message: dict[str, Any], places: Places, workdir: Path, *, configfiles: list[Path], output: Any, **settings: Any
-) -> Iterator[tuple[Any, Any]]:
+    message: dict[str, Any], places: Places, workdir: Path, *, profile: Profile, configfiles: list[Path], output: Any,
+    cores: int = 1, **settings: Any,
+) -> Iterator[tuple[Any, Any]]:  # fmt: skip
     """Load the workflow; give Snakemake's own API objects. Raises Broken for what is wrong with it."""
     from snakemake.api import SnakemakeApi
-    from snakemake.settings.types import ConfigSettings, ResourceSettings
+    from snakemake.settings.types import ConfigSettings
 
     use_staged_sources(message["aliases"], places)
-    resources = settings.pop("resources", None) or ResourceSettings(cores=1)
+    resources = resource_settings(profile, cores, int(message.get("memory") or 0), places)
+    files = [*profile_config(profile, places), *configfiles]
     with SnakemakeApi(output) as api:
         loaded = api.workflow(
-            resource_settings=resources, config_settings=ConfigSettings(configfiles=configfiles),
+            resource_settings=resources, config_settings=ConfigSettings(configfiles=files),
             snakefile=places.tree / places.entry, workdir=workdir, **settings,
         )  # fmt: skip
         yield api, loaded
+
+
+def resource_settings(profile: Profile, cores: int, memory: int, places: Places) -> Any:
+    """Return the cores and the memory that jobs may use at once, and what the profile says of them."""
+    from snakemake.settings.types import ResourceSettings
+
+    megabytes = memory // 10**6
+    if not profile.name:
+        return ResourceSettings(cores=cores, resources={"mem_mb": megabytes} if megabytes else {})
+    given = profile.arguments(places.state, megabytes)
+    return ResourceSettings(
+        cores=cores, max_threads=given.max_threads, resources=given.resources, overwrite_threads=given.set_threads,
+        overwrite_scatter=given.set_scatter, overwrite_resource_scopes=given.set_resource_scopes,
+        overwrite_resources=given.set_resources, default_resources=given.default_resources,
+    )  # fmt: skip
+
+
+def profile_config(profile: Profile, places: Places) -> list[Path]:
+    """Write the config that the profile sets, which what the user gives comes after; return the file, if any."""
+    if not profile.config:
+        return []
+    target = places.state / "profile.json"
+    target.write_text(json.dumps(profile.config, ensure_ascii=False), encoding="utf-8", errors="surrogateescape")
+    return [target]
 
 
 def load(loaded: Any, places: Places) -> Any:

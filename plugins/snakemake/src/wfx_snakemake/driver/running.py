@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from .events import TAIL, Recorder
+from .notebooks import need_their_program
 from .outputs import NamedOutputs, publish
 from .problems import Broken, Places, broken, one_line
+from .profiles import Profile, find
 from .project import clear, lay_out, linemaps, load, opened, write_config
 from .spawned import spawn_like_this
 from .storage import use_staged_files
@@ -32,10 +34,11 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
     listener = Listener(recorder)
     targets = set(message["targets"]) or ({message["fragment"]} if message["fragment"] else set())
     configfiles = write_config(message, places)
+    profile = find(places, str(message.get("profile") or ""))
     use_staged_files(message.get("storage") or {}, places)
     with opened(
-        message, places, workdir, configfiles=configfiles, output=output_settings(listener),
-        resources=resource_settings(message), deployment_settings=deployment(message, places),
+        message, places, workdir, profile=profile, configfiles=configfiles, output=output_settings(listener),
+        cores=cores_of(message), deployment_settings=deployment(message, places),
     ) as (_, loaded):  # fmt: skip
         logging.getLogger("snakemake.logging").addHandler(listener)
         workflow = load(loaded, places)
@@ -45,9 +48,9 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
                 "document", "it has no default target", places.entry, "the rules of included documents are none",
                 f"name one: {places.entry}#RULE",
             )  # fmt: skip
-        watch(recorder)
+        watch(recorder, lambda started: need_their_program(started, places, bool(message.get("containers"))))
         spawn_like_this(message, places.state)
-        error = execute(loaded, targets, recorder, places)
+        error = execute(loaded, targets, recorder, places, profile)
         if error is None:
             named = NamedOutputs()
             named.of_dag(workflow.dag)
@@ -69,7 +72,7 @@ def forget_environments(workflow: Any) -> None:
         rule._conda_env = None
 
 
-def execute(loaded: Any, targets: set[str], recorder: Recorder, places: Places) -> str | None:
+def execute(loaded: Any, targets: set[str], recorder: Recorder, places: Places, profile: Profile) -> str | None:
     """Run the jobs; return None, or why a job failed. Raises Broken where it comes to none for a fault of the workflow."""
     from snakemake.exceptions import WorkflowError
     from snakemake.settings.types import DAGSettings, ExecutionSettings
@@ -77,7 +80,12 @@ def execute(loaded: Any, targets: set[str], recorder: Recorder, places: Places) 
     try:
         dag = loaded.dag(DAGSettings(targets=targets, force_incomplete=True))
         # A run directory has one owner, and its lock outlives no process.
-        dag.execute_workflow(executor="local", execution_settings=ExecutionSettings(lock=False, latency_wait=3))
+        settings = ExecutionSettings(lock=False, latency_wait=3)
+        if profile.name:
+            given = profile.arguments(places.state)
+            settings.retries, settings.keep_going = given.retries, given.keep_going
+            settings.latency_wait = max(3, given.latency_wait) if profile.sets("latency-wait", "output-wait") else 3
+        dag.execute_workflow(executor="local", execution_settings=settings)
     except Broken:
         raise
     except Exception as error:
@@ -105,13 +113,11 @@ def output_settings(listener: Listener) -> Any:
     return OutputSettings(nocolor=True, printshellcmds=True, **handlers)
 
 
-def resource_settings(message: dict[str, Any]) -> Any:
-    """Return the cores and the memory that jobs may use at once."""
-    from snakemake.settings.types import ResourceSettings
-
-    cores = message["cores"] or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    resources = {"mem_mb": message["memory"] // 10**6} if message["memory"] else {}
-    return ResourceSettings(cores=cores or 1, resources=resources)
+def cores_of(message: dict[str, Any]) -> int:
+    """Return the cores that jobs may use at once."""
+    if message["cores"]:
+        return int(message["cores"])
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def deployment(message: dict[str, Any], places: Places) -> Any:

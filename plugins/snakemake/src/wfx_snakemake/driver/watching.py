@@ -12,6 +12,7 @@ import os
 import subprocess
 import time
 import types
+from collections.abc import Callable
 from typing import Any
 
 from .events import CURRENT, Execution, Recorder
@@ -19,8 +20,8 @@ from .rules import is_target
 from .scheduling import quicken
 
 
-def watch(recorder: Recorder) -> None:
-    """Follow every job that is run from now on."""
+def watch(recorder: Recorder, before: Callable[[Any], None]) -> None:
+    """Follow every job that is run from now on; `before` is called with the workflow before the first one."""
     from snakemake.executors import local
 
     original = local.Executor.cached_or_run
@@ -53,7 +54,7 @@ def watch(recorder: Recorder) -> None:
     local.Executor.cached_or_run = cached_or_run
     measure()
     quicken()
-    _die_at_once()
+    _begin_with(before)
 
 
 def measure() -> None:
@@ -98,16 +99,26 @@ def measure() -> None:
     local.subprocess = shim
 
 
-def _die_at_once() -> None:
-    """Keep Snakemake from waiting for its jobs when it is to end: who ends it ends them too."""
+def _begin_with(before: Callable[[Any], None]) -> None:
+    """Have `before` called first, and keep Snakemake from waiting for its jobs when it is to end.
+
+    Who ends it ends them too.
+    """
     try:
         from snakemake.scheduling.job_scheduler import JobScheduler
     except ImportError:
         from snakemake.scheduler import JobScheduler
 
+    original = JobScheduler.schedule
+
+    def schedule(self: Any) -> Any:
+        before(self.workflow)
+        return original(self)
+
     def leave(*_: Any) -> None:
         os._exit(143)
 
+    JobScheduler.schedule = schedule
     JobScheduler.exit_gracefully = leave
 
 
