@@ -49,7 +49,7 @@ MODULES = {"fetcher": "wfx.fetching", "container-factory": "wfx.containers", "en
            "exporter": "wfx.exporting"}  # fmt: skip
 # The core's own side of what stands in a plugin's module or is handed to it.
 NOT_FOR_PLUGINS = {
-    "Net": {"cancel", "close", "contacts", "credentials", "trusted", "on_behalf_of"},
+    "Net": {"cancel", "close", "contacts", "credentials", "trusted"},
 }
 # Modules whose docstring says what all their classes have in common.
 TOLD = ("wfx.values", "wfx.drivers", "wfx.dockerline")

@@ -38,10 +38,14 @@ PUBLISHED = {
         "zip": "wfx-ro-crate",
     },
     "fetcher": {
-        "*": "wfx-fsspec", "data": "wfx-file", "docker": "wfx-oci", "file": "wfx-file", "ftp": "wfx-ftp",
-        "ftps": "wfx-ftp", "gh": "wfx-git", "git+file": "wfx-git", "git+git": "wfx-git", "git+http": "wfx-git",
-        "git+https": "wfx-git", "git+ssh": "wfx-git", "http": "wfx-http", "https": "wfx-http", "library": "wfx-oci",
-        "oras": "wfx-oci", "s3": "wfx-s3",
+        "*": "wfx-fsspec", "arxiv": "wfx-doi", "curie": "wfx-doi", "data": "wfx-file", "docker": "wfx-oci",
+        "dockstore": "wfx-trs", "doi": "wfx-doi", "drs": "wfx-drs", "drs-object+http": "wfx-drs",
+        "drs-object+https": "wfx-drs", "file": "wfx-file", "ftp": "wfx-ftp", "ftps": "wfx-ftp", "gh": "wfx-git",
+        "git+file": "wfx-git", "git+git": "wfx-git", "git+http": "wfx-git", "git+https": "wfx-git",
+        "git+ssh": "wfx-git", "hdl": "wfx-doi", "http": "wfx-http", "https": "wfx-http", "isbn": "wfx-doi",
+        "library": "wfx-oci", "oras": "wfx-oci", "orcid": "wfx-doi", "pmc": "wfx-doi", "pmid": "wfx-doi",
+        "pubmed": "wfx-doi", "ror": "wfx-doi", "rrid": "wfx-doi", "s3": "wfx-s3", "trs": "wfx-trs",
+        "workflowhub": "wfx-trs",
     },
     "container-factory": {"docker": "wfx-docker", "podman": "wfx-podman", "singularity": "wfx-singularity"},
 }  # fmt: skip
