@@ -44,8 +44,8 @@ PUBLISHED = {
         "git+file": "wfx-git", "git+git": "wfx-git", "git+http": "wfx-git", "git+https": "wfx-git",
         "git+ssh": "wfx-git", "hdl": "wfx-doi", "http": "wfx-http", "https": "wfx-http", "isbn": "wfx-doi",
         "library": "wfx-oci", "oras": "wfx-oci", "orcid": "wfx-doi", "pmc": "wfx-doi", "pmid": "wfx-doi",
-        "pubmed": "wfx-doi", "ror": "wfx-doi", "rrid": "wfx-doi", "s3": "wfx-s3", "trs": "wfx-trs",
-        "workflowhub": "wfx-trs",
+        "pubmed": "wfx-doi", "ror": "wfx-doi", "rrid": "wfx-doi", "s3": "wfx-s3", "sftp": "wfx-sftp",
+        "ssh": "wfx-sftp", "trs": "wfx-trs", "workflowhub": "wfx-trs",
     },
     "container-factory": {"docker": "wfx-docker", "podman": "wfx-podman", "singularity": "wfx-singularity"},
 }  # fmt: skip
