@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wfx.documents import LoadedDocument, load_document
+from wfx.engineoptions import parse_options
 from wfx.errors import DefinitionError, DocumentError, InputError, MachineError, UsageError
 from wfx.inputs import InputOption, InputsFile, Layer, assemble
 from wfx.records import digest
@@ -228,6 +229,7 @@ def from_command_line(
     cores: int | None = None,
     memory: str | None = None,
     action: str = "",
+    options: Sequence[str] = (),
 ) -> Definition:
     """Return the definition that the command line asks for; WORKFLOW may be a definition file, or a crate.
 
@@ -243,6 +245,8 @@ def from_command_line(
         definition = dataclasses.replace(
             definition, inputs_file=read_inputs_file(Reference.parse(inputs_file), session)
         )
+    if options:
+        definition = dataclasses.replace(definition, options={**definition.options, **parse_options(options)})
     definition = on_this_machine(definition, session, containers=containers, cores=cores, memory=memory)
     return dataclasses.replace(
         definition,

@@ -50,7 +50,10 @@ class EngineCapabilities:
     leaves_out: tuple[str, ...] = ()
     """Patterns of names, at any depth, that are no part of such a tree: what the engine itself leaves there."""
     describing: tuple[str, ...] = ()
-    """Options of a definition that change what a workflow is: `profile`. The core puts them into `Engine.options`."""
+    """Options of a definition that change what a workflow is: `profile`. The core puts them into `Engine.options`. An
+    engine that names options here or in `files` knows no others but `cores` and `memory`."""
+    files: tuple[str, ...] = ()
+    """Options whose value is a file: `config`. The core gives its text instead, as the option `config-text`."""
     versions: str = ""
     """Versions of the program that the plugin can drive, as `Engine.fits` reads them: `>=8.20,<10`; empty: any."""
     remote: bool = False
@@ -262,6 +265,8 @@ class EngineResult:
     command: tuple[str, ...] = ()
     """The equivalent command line, for people; paths relative to the run directory."""
     error: str = ""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of a run that has ended, such as an image that was used and not planned."""
 
 
 class Channel(Protocol):

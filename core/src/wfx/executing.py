@@ -69,6 +69,8 @@ def execute(
         raise
     finally:
         engine.close()
+    for warning in record.warnings:
+        reporter.warn(warning)
     reporter.phase("describing the run as a crate")
     exporter.describe(record, directory)
     if session.store.check_linked(item.sha256 for item in lock.items if item.kind == "file"):

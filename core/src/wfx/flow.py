@@ -15,7 +15,9 @@ from wfx import closures, planning, running, staging
 from wfx.about import merged
 from wfx.choosing import Choice, bare_engine, choose, choose_for, settings_of
 from wfx.closures import Closure
+from wfx.defaults import named_by_default
 from wfx.definitions import Definition, inputs_as_given
+from wfx.engineoptions import TEXT, with_texts
 from wfx.engineoptions import TEXT, with_texts
 from wfx.engines import Description, Engine, StepEvent
 from wfx.errors import UsageError, WfxError
@@ -306,7 +308,8 @@ class _Work:
         """Resolve the inputs; everything about them is checked before anything is fetched."""
         engine = self.engine or self._bare_engine()
         values = self.definition.values(self.description, engine, self.session)
-        named = self.definition.crate.named if self.definition.crate is not None else {}
+        named = {} if self.closure.local else named_by_default(self.description, values, self.closure.reference)
+        named |= self.definition.crate.named if self.definition.crate is not None else {}
         staging.open_inputs(engine, self.description, values, self.session, named)
         runtime, images, warnings = self._images(probe=probe) if self.description.images else (NONE, (), [])
         if self.choice.warning:

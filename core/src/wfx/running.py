@@ -101,6 +101,8 @@ class RunRecord:
     """The inputs file as the user wrote it, relative to the run directory, without paths of this machine."""
     comparison: ComparedWith | None = None
     """Of a run that repeats another."""
+    warnings: tuple[str, ...] = ()
+    """What the engine says of the run that the plan did not foresee."""
     schema: int = SCHEMA
 
 
@@ -172,6 +174,7 @@ def execute(
         events=tuple(events),
         command=result.command,
         error=redact(result.error),
+        warnings=tuple(map(redact, result.warnings)),
         logs=tuple(_files_below(directory.path, "logs")),
         inputs_file=_inputs_file(directory.path),
     )

@@ -233,6 +233,15 @@ def test_what_a_sheet_became_may_be_given_again(samples: Description, tmp_path: 
     assert not list(problems(value, next(p.type for p in samples.inputs if p.id == "input")))
 
 
+def test_rows_may_be_given_with_the_name_of_the_sheet(samples: Description, tmp_path: Path) -> None:
+    sheet(tmp_path, "")
+    value = bound(samples, tmp_path, "input: {sheet: x.tsv, rows: [{sample: x, reads_1: data/a.txt}]}\n")["input"]
+    assert value == {
+        "sheet": "x.tsv",
+        "rows": [{"sample": "x", "reads_1": {"class": "File", "location": (tmp_path / "data/a.txt").as_uri()}}],
+    }
+
+
 def test_a_sheet_that_names_itself_is_refused(nested: Description, tmp_path: Path) -> None:
     (tmp_path / "tree/assets/lanes.json").write_text(json.dumps(ROWS))
     again = describe(Project.read(tmp_path / "tree", "main.nf"), read_configuration(""), "25.04.4")

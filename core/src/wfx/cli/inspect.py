@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfx.cli.shared import common, offline_option, open_session, print_json
+from wfx.cli.shared import common, engine_options, offline_option, open_session, print_json
 
 if TYPE_CHECKING:
     from wfx.about import About
@@ -23,13 +23,14 @@ MOST = 40
     "--action", default="", help="Of a crate with several runs, the one whose values are shown: its number or id."
 )
 @click.option("--engine", help="Engine, as LANGUAGE.ENGINE or either half.")
+@engine_options
 @click.option("--allow-local", is_flag=True, help="Let a workflow from elsewhere name files of this machine.")
 @click.option("--trust", is_flag=True, help="Describe a workflow from elsewhere without a sandbox.")
 @offline_option
 @common
 def inspect(
-    reference: str, action: str, engine: str | None, allow_local: bool, trust: bool, offline: bool, as_json: bool,
-    level: int,
+    reference: str, action: str, engine: str | None, options: tuple[str, ...], allow_local: bool, trust: bool,
+    offline: bool, as_json: bool, level: int,
 ) -> None:  # fmt: skip
     """Say what REFERENCE holds: a crate of anybody, a run, or a workflow.
 
@@ -51,7 +52,7 @@ def inspect(
             for line in crate_lines(found):
                 click.echo(_plain(line))
             return
-        definition = from_command_line(reference, session, engine=engine)
+        definition = from_command_line(reference, session, engine=engine, options=options)
         description = flow.describe(definition, session, flow.Options(allow_local=allow_local, trust=trust))
     if as_json:
         print_json({"kind": "workflow", "reference": reference, "description": description})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wfx.cli.shared import common, offline_option, open_session, print_json, site_option
+from wfx.cli.shared import common, engine_options, offline_option, open_session, print_json, site_option
 
 if TYPE_CHECKING:
     from wfx.definitions import Definition
@@ -35,6 +35,7 @@ def what_to_run(function: F) -> F:
             help="Version of the engine, provided where it is missing; current: the one that is here.",
         ),
         click.option("--containers", metavar="LIST", help="Container runtimes in order of preference, or none."),
+        engine_options,
         click.option("--cores", type=click.IntRange(1), help="Cores that the run may use."),
         click.option("--memory", metavar="SIZE", help="Memory that the run may use: 8GB."),
         click.option("--allow-local", is_flag=True, help="Let a workflow from elsewhere name files of this machine."),

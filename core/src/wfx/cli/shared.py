@@ -54,6 +54,10 @@ def _start_log(path: Path | None) -> None:
     logger.setLevel(logging.DEBUG)
 
 
+engine_options = click.option(
+    "-O", "--option", "options", multiple=True, metavar="NAME=VALUE",
+    help="An option of the engine (Nextflow: profile, config), or NAME=@REFERENCE for a file.",
+)  # fmt: skip
 offline_option = click.option("--offline", is_flag=True, help="Open no connection; take everything from the store.")
 
 site_option = click.option("--site", metavar="NAME", help="Where it runs, if not here: a section [site.NAME].")

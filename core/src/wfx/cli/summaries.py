@@ -108,6 +108,8 @@ def outcome_report(outcome: Outcome) -> dict[str, Any]:
         }
         report["steps"] = [encode(event) for event in record.events]
         report["started"], report["ended"] = record.started, record.ended
+        if record.warnings:
+            report["warnings"] = list(record.warnings)
         if record.error:
             report["error"] = record.error
     return report

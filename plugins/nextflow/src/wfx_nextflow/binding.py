@@ -14,7 +14,7 @@ from wfx.references import Reference
 from wfx.values import JsonValue, Parameter, Values, ValueType
 
 from wfx_nextflow.parameters import MANAGED, OUTPUTS
-from wfx_nextflow.schema import rows_of
+from wfx_nextflow.schema import ROWS, rows_of
 from wfx_nextflow.sheets import Sheets
 
 MAGIC = re.compile(r"[*?\[]|\{[^{}]*,[^{}]*\}")
@@ -51,6 +51,9 @@ def _named(value: JsonValue, kind: ValueType) -> JsonValue:
     if isinstance(value, list):
         items = next((t.items for t in offered if t.kind == "array" and t.items is not None), None)
         return [_named(item, items) for item in value] if items is not None else value
+    if isinstance(value, dict) and (rows := rows_of(kind)) is not None:
+        table = value.get(ROWS)
+        return {**value, ROWS: [_named(row, rows) for row in table]} if isinstance(table, list) else value
     if isinstance(value, dict) and "class" not in value:
         record = next((t for t in offered if t.kind == "record"), None)
         fields = {field.name: field.type for field in record.fields} if record is not None else {}
@@ -64,8 +67,8 @@ def bind(description: Description, values: Values, opened: Mapping[str, Path] | 
     for parameter in description.inputs:
         if is_output_folder(parameter):
             bound[parameter.id] = OUTPUTS
-        elif parameter.id in values:
-            value, rows = values[parameter.id], rows_of(parameter.type)
+        elif parameter.id in values or _is_elsewhere(parameter):
+            value, rows = values.get(parameter.id, parameter.default), rows_of(parameter.type)
             if rows is None or _in_tree(value):
                 bound[parameter.id] = _files(value, parameter.id)
                 continue
@@ -86,11 +89,17 @@ def sheets_elsewhere(description: Description, values: Values, opened: Mapping[s
     wanted: list[str] = []
     for parameter in description.inputs:
         rows = rows_of(parameter.type)
-        if rows is not None and parameter.id in values and not _in_tree(values[parameter.id]):
+        value = values.get(parameter.id, parameter.default)
+        if rows is not None and not _in_tree(value):
             sheets = _sheets(parameter, opened)
-            sheets.bind(values[parameter.id], rows, parameter.id)
+            sheets.bind(value, rows, parameter.id)
             wanted += sheets.wanted
     return wanted
+
+
+def _is_elsewhere(parameter: Parameter) -> bool:
+    """Say whether a default is a file elsewhere, as a profile names one: it is brought before the run."""
+    return isinstance(parameter.default, dict) and parameter.default.get("class") in ("File", "Directory")
 
 
 def _sheets(parameter: Parameter, opened: Mapping[str, Path]) -> Sheets:

@@ -22,6 +22,13 @@ class Configuration:
 
     values: Mapping[str, str] = field(default_factory=dict)
     """As Nextflow prints them."""
+    chosen: frozenset[str] = frozenset()
+    """Names below `params.` whose values come from a profile that the user has chosen."""
+
+    def changes(self, plain: Configuration, prefix: str) -> frozenset[str]:
+        """Return the names below a prefix that have another value than in the configuration without profiles."""
+        ours, others = self.below(prefix), plain.below(prefix)
+        return frozenset(name for name, text in ours.items() if others.get(name) != text)
 
     def get(self, name: str) -> JsonValue:
         """Return the value of a name; None where it has none, or one that is computed at run time."""

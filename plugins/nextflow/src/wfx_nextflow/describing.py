@@ -6,12 +6,13 @@ import dataclasses
 import fnmatch
 import posixpath
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from wfx.documents import load_document
 from wfx.engines import Description, ImageNeed, Step, Tool
 from wfx.errors import DefinitionError, WfxError
-from wfx.values import Parameter, ValueType
+from wfx.values import JsonValue, Parameter, ValueType
 
 from wfx_nextflow.configuration import Configuration
 from wfx_nextflow.manifest import about
@@ -29,8 +30,29 @@ def plugins_of(description: Description) -> list[str]:
     return [text.removeprefix(ASKS) for text in description.warnings if text.startswith(ASKS)]
 
 
-def describe(project: Project, configuration: Configuration, version: str, workflow: str = "") -> Description:
-    """Describe what a pipeline's entry workflow does. Raises DefinitionError for what cannot be run."""
+OPEN = "is put together while it runs, so it is not planned"
+FOUND = " was found by running the script without its tasks: "
+
+
+def has_open_images(description: Description) -> bool:
+    """Say whether the text leaves open in which image a process runs."""
+    return any(OPEN in text for text in description.warnings)
+
+
+def found_images(description: Description) -> dict[str, JsonValue]:
+    """Return step → image of those that only the script told, which may be others with other params."""
+    said = (text.partition(FOUND) for text in description.warnings if FOUND in text)
+    return {head.removeprefix("the image of "): image for head, _, image in said}
+
+
+def describe(
+    project: Project, configuration: Configuration, version: str, workflow: str = "",
+    images_by_script: Mapping[str, JsonValue] | None = None,
+) -> Description:  # fmt: skip
+    """Describe what a pipeline's entry workflow does; `images_by_script` is what `nextflow inspect` says of them.
+
+    Raises DefinitionError for what cannot be run.
+    """
     if project.is_dsl1:
         raise DefinitionError(
             "it is written in DSL1", where=project.entry, why="Nextflow runs only DSL2 since version 22.12",
@@ -53,6 +75,10 @@ def describe(project: Project, configuration: Configuration, version: str, workf
     warnings = [f"{ASKS}{name}" for name in named] if isinstance(named, list) else []
     for position, use in enumerate(uses):
         image, computed = image_of(use, configuration)
+        told = (images_by_script or {}).get(use.id)
+        if computed and isinstance(told, str):
+            image, computed = told, False
+            warnings.append(f"the image of {use.id}{FOUND}{image}")
         tool = _tool(use, image if not computed else "", project.tree)
         known = tools.setdefault(tool.id, tool)
         if known.image and image and not computed and known.image != image:
@@ -61,7 +87,7 @@ def describe(project: Project, configuration: Configuration, version: str, workf
             tools[tool.id] = tool
         steps.append(Step(use.id, tool.id, position, use.id, conditional=use.conditional))
         if computed:
-            warnings.append(f"the container of {use.id} is put together while it runs, so it is not planned: {image}")
+            warnings.append(f"the image of {use.id} {OPEN}: {image}")
         elif image:
             images[tool.id, image] = ImageNeed(image, tool.id, required=False)
     manifest = configuration.text

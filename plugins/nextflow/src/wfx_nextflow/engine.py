@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,12 @@ from wfx.engines import (
     StepEvent,
     Wanted,
 )
-from wfx.errors import EngineError
+from wfx.errors import DefinitionError, EngineError
 from wfx.values import JsonValue, Values
 
 from wfx_nextflow import binding, installing, programs, recognition, versions
 from wfx_nextflow.configuration import Configuration, read_configuration
-from wfx_nextflow.describing import PUBLISHED, describe, patterns_of, plugins_of
+from wfx_nextflow.describing import PUBLISHED, describe, found_images, has_open_images, patterns_of, plugins_of
 from wfx_nextflow.project import Project, home_of
 from wfx_nextflow.schema import rows_of, sheet_columns
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 DRIVER = Path(__file__).with_name("driver")
 VERSIONS = ">=23.10"
+PROFILES = re.compile(r"[A-Za-z0-9_]+[\w.,-]*")
 
 
 class NextflowEngine(Engine):
@@ -47,7 +49,7 @@ class NextflowEngine(Engine):
         language="nextflow", name="Nextflow", language_name="Nextflow", containers=("docker", "podman", "singularity"),
         whole_tree=True,
         leaves_out=("work", "results", ".nextflow", ".nextflow.log*", ".nf-test", ".nf-test.log", "*.code-workspace"),
-        versions=VERSIONS, provides=installing.PINNED,
+        versions=VERSIONS, provides=installing.PINNED, describing=("profile",), files=("config",),
     )  # fmt: skip
 
     def __init__(self, host: Host | None = None) -> None:
@@ -98,7 +100,18 @@ class NextflowEngine(Engine):
         if project.is_dsl1:
             return describe(project, Configuration(), "", fragment)
         configuration = self._configuration(entry)
-        return describe(project, configuration, self.version(), fragment)
+        if self.options.get("profile"):
+            # What a profile says of the params, the user has asked for; the rest are the pipeline's own affair.
+            plain = self._configuration(entry, profile=False)
+            configuration = Configuration(configuration.values, configuration.changes(plain, "params."))
+        found = describe(project, configuration, self.version(), fragment)
+        if has_open_images(found):
+            # What the text leaves open the script may settle when it is run without its tasks.
+            images = self._ask("images", entry)["images"]
+            found = describe(
+                project, configuration, self.version(), fragment, images if isinstance(images, dict) else {}
+            )
+        return found
 
     def read_inputs(self, document: bytes, name: str) -> Values:
         """Read a params file, YAML or JSON."""
@@ -136,14 +149,14 @@ class NextflowEngine(Engine):
             "home": str(home_of(self.host.tree, entry)), "root": str(staged.directory),
             "outputs": str(staged.directory / "outputs"), "logs": str(self.host.logs),
             "cores": int(plan.options.get("cores") or 0), "memory": int(plan.options.get("memory") or 0),
-            "profile": plan.options.get("profile", ""), "published": PUBLISHED,
+            "published": PUBLISHED, **_chosen(plan.options),
             "steps": {step: {"tool": tool, **patterns.get(step, {})} for step, tool in tools.items()},
-            "containers": _containers(staged.runtime, description),
+            "containers": _containers(staged.runtime, description), "found": found_images(description),
         }  # fmt: skip
         result = self._driver(program).run(order, events)
         return EngineResult(
             result["status"], int(result["exit_code"]), result["outputs"], command=tuple(result["command"]),
-            error=result["error"],
+            error=result["error"], warnings=tuple(_unplanned(result["unplanned"])),
         )  # fmt: skip
 
     def close(self) -> None:
@@ -158,14 +171,21 @@ class NextflowEngine(Engine):
             return programs.kept(self.installation)
         return programs.found(self.host.settings if self.host is not None else {})
 
-    def _configuration(self, entry: str) -> Configuration:
+    def _configuration(self, entry: str, *, profile: bool = True) -> Configuration:
         """Ask Nextflow for the pipeline's configuration; a pipeline without any needs no Nextflow for it."""
         assert self.host is not None
-        if not (home_of(self.host.tree, entry) / recognition.CONFIG).is_file():
+        chosen = any(_chosen(self.options).values())
+        if not chosen and not (home_of(self.host.tree, entry) / recognition.CONFIG).is_file():
             return Configuration()
-        program = self._program()
-        order = {"do": "config", **self._start(program), "home": str(home_of(self.host.tree, entry))}
-        return read_configuration(str(self._driver(program).ask(order)["config"]))
+        return read_configuration(str(self._ask("config", entry, profile=profile)["config"]))
+
+    def _ask(self, what: str, entry: str, *, profile: bool = True) -> dict[str, JsonValue]:
+        """Ask Nextflow about the pipeline."""
+        assert self.host is not None
+        program, home = self._program(), str(home_of(self.host.tree, entry))
+        order = {"do": what, **self._start(program), "entry": entry, "home": home, **_chosen(self.options)}
+        order |= {} if profile else {"profile": ""}
+        return self._driver(program).ask(order)
 
     def _refuse_plugins(self, description: Description) -> None:
         """Refuse a pipeline that asks for plugins of Nextflow that nobody has provided: it would download them."""
@@ -198,6 +218,20 @@ class NextflowEngine(Engine):
                 readable.append(Path(str(self.host.settings["plugins"])).expanduser().absolute())
             self._started = Driver(self.host, "Nextflow", [sys.executable, "-s", str(DRIVER)], readable=readable)
         return self._started
+
+
+def _chosen(options: Mapping[str, str]) -> dict[str, JsonValue]:
+    """Return for the driver the user's options. Raises DefinitionError for what names no profile."""
+    profile = options.get("profile", "")
+    if profile and not PROFILES.fullmatch(profile):
+        raise DefinitionError(f"the option 'profile': {profile!r} names no profile", remedy="write names, with commas")
+    return {"profile": profile, "config": options.get("config-text", "")}
+
+
+def _unplanned(images: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield what is to be said of images that were used and not planned."""
+    for image, steps in images.items():
+        yield f"{', '.join(steps)} ran in the image {image}, which was not planned: its bytes are not known to the crate"
 
 
 def _containers(runtime: Runtime | None, description: Description) -> JsonValue:

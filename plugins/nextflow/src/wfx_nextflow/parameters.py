@@ -6,7 +6,9 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from wfx.references import SCHEME
 from wfx.values import Parameter, ValueType
 
 from wfx_nextflow.configuration import OPAQUE, Configuration, literal
@@ -52,12 +54,28 @@ def parameters(project: Project, configuration: Configuration) -> tuple[Paramete
             # Used and nowhere defined: null where nobody gives it.
             found.setdefault(name, Parameter(name, optional(OPENED) if name in opened else ANY))
     _add_rows(found, project.home)
+    for name in configuration.chosen & set(found):
+        found[name] = _by_profile(found[name], literal(printed.get(name, "")), project.tree)
     for name in output_folders(project, found):
         found[name] = dataclasses.replace(
             found[name], type=TEXT, default=OUTPUTS, has_default=True,
             doc="\n".join(filter(None, (found[name].doc or found[name].label, MANAGED))),
         )  # fmt: skip
     return tuple(found.values())
+
+
+def _by_profile(parameter: Parameter, value: Any, tree: Path) -> Parameter:
+    """Return a parameter with what a profile says of it as its default; a file elsewhere is to be fetched like any other."""
+    if value is None or value is OPAQUE:
+        return parameter
+    kinds = {t.kind for t in (parameter.type, *parameter.type.alternatives)}
+    if isinstance(value, str) and kinds & {"File", "Directory"}:
+        if not SCHEME.match(value) or value.lower().startswith("file:"):
+            # Of the pipeline's own tree, or of this machine, which a pipeline may not name: Nextflow itself will say.
+            return parameter
+        kind = "Directory" if "File" not in kinds or value.endswith("/") else "File"
+        value = {"class": kind, "location": value}
+    return dataclasses.replace(parameter, default=value, has_default=True)
 
 
 def _add_rows(found: dict[str, Parameter], home: Path) -> None:

@@ -129,7 +129,8 @@ def _rows(item: Mapping[str, Any], tree: Path) -> ValueType | None:
 def sheet_type(rows: ValueType) -> ValueType:
     """Return the type of a samplesheet: the file, its rows, or its rows with the name that says how they are written."""
     table = ValueType("array", items=rows)
-    named = ValueType("record", fields=(Field(SHEET, STRING), Field(ROWS, table)))
+    # Its rows are those of the table, which need not be said twice to people.
+    named = ValueType("record", fields=(Field(SHEET, STRING), Field(ROWS, ValueType("array", items=ANY))))
     return ValueType("union", alternatives=(FILE, named, table))
 
 

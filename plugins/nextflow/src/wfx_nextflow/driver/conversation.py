@@ -1,7 +1,7 @@
 """The conversation: a JSON object a line from stdin, answers on stdout.
 
-`config` gives a pipeline's configuration, `run` gives events and a result. Every path in an answer but the configuration
-is relative to the run directory. When stdin ends, Nextflow is ended too.
+`config` gives a pipeline's configuration, `images` the images of its processes, `run` events and a result. Every path in
+an answer but the configuration is relative to the run directory. When stdin ends, Nextflow is ended too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from . import channel
 from .channel import tell
-from .java import Broken, Nextflow, ask_configuration
+from .java import Broken, Nextflow, ask_configuration, ask_images
 from .running import run
 
 
@@ -30,6 +30,8 @@ def main() -> None:
         try:
             if message["do"] == "config":
                 tell({"config": ask_configuration(message)})
+            elif message["do"] == "images":
+                tell({"images": ask_images(message)})
             else:
                 tell({"result": run(message)})
         except Broken as problem:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 CONFIG_SECONDS = 300
+EXTRA = "extra.config"
+"""The configuration that the user adds."""
+UNKNOWN_PROFILE = re.compile(r"Unknown configuration profile: .*")
 BLIND = "-XX:-UseContainerSupport"
 COMPILE = re.compile(r"cause:\s*(?P<cause>.*?)\s*@ line (?P<line>\d+), column (?P<column>\d+)", re.S)
 
@@ -88,29 +93,67 @@ def environment_of(message: dict[str, Any]) -> dict[str, str]:
 
 def ask_configuration(message: dict[str, Any]) -> str:
     """Return what `nextflow config -flat` prints."""
-    state = Path(message["state"])
-    cwd = state / "config"
+    status, text, said = _ask(
+        message, ["config", "-flat", *profile_of(message), message["home"]], "its configuration is not read"
+    )
+    if status == 0:
+        return text
+    problem = broken_document(text + said, message["tree"])
+    if problem is not None:
+        raise problem
+    unknown = UNKNOWN_PROFILE.search(text + said)
+    if unknown is not None:
+        raise Broken(
+            "document", unknown[0].strip(), "nextflow.config", remedy="the profiles stand there in `profiles { }`"
+        )
+    raise Broken(
+        "engine", "Nextflow does not read the configuration", why=shortened(text + said) or f"it ended with {status}"
+    )
+
+
+def ask_images(message: dict[str, Any], more: Sequence[str] = ()) -> dict[str, str]:
+    """Return process → image as `nextflow inspect` finds them: it runs the script and none of its tasks.
+
+    Empty where it comes to nothing, as with a script that looks at its params first; the text of the scripts tells then.
+    """
+    entry = str(Path(message["tree"]) / message["entry"])
+    with contextlib.suppress(Broken, ValueError, KeyError, TypeError):
+        status, text, _ = _ask(message, ["inspect", "-format", "json", *profile_of(message), *more, entry], "")
+        if status == 0:
+            processes = json.loads(text[text.index("{") :])["processes"]
+            return {str(each["name"]): str(each["container"]) for each in processes if each.get("container")}
+    return {}
+
+
+def profile_of(message: dict[str, Any]) -> list[str]:
+    """Return the option that chooses profiles."""
+    return ["-profile", message["profile"]] if message["profile"] else []
+
+
+def added_configuration(message: dict[str, Any], folder: Path) -> list[str]:
+    """Write the configuration that the user adds to the pipeline's own; return the option that names it."""
+    if not message["config"]:
+        return []
+    path = folder / EXTRA
+    path.write_text(message["config"])
+    return ["-c", str(path)]
+
+
+def _ask(message: dict[str, Any], words: list[str], late: str) -> tuple[int, str, str]:
+    """Run a command of Nextflow that answers on stdout; return status, stdout and stderr."""
+    cwd = Path(message["state"]) / "config"
     cwd.mkdir(parents=True, exist_ok=True)
     out, err = cwd / "out.txt", cwd / "err.txt"
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        arguments = ["-log", str(cwd / "nextflow.log"), "config", "-flat", message["home"]]
+        arguments = ["-log", str(cwd / "nextflow.log"), *added_configuration(message, cwd), *words]
         nextflow = Nextflow(message, arguments, cwd, stdout, stderr)
         try:
             status = nextflow.process.wait(CONFIG_SECONDS)
         except subprocess.TimeoutExpired:
             nextflow.end()
-            raise Broken(
-                "document", f"its configuration is not read after {CONFIG_SECONDS} s", "nextflow.config"
-            ) from None
+            raise Broken("document", f"{late} after {CONFIG_SECONDS} s", "nextflow.config") from None
         nextflow.end()
-    text = out.read_text("utf-8", "replace")
-    if status == 0:
-        return text
-    said = text + err.read_text("utf-8", "replace")
-    problem = broken_document(said, message["tree"])
-    if problem is not None:
-        raise problem
-    raise Broken("engine", "Nextflow does not read the configuration", why=shortened(said) or f"it ended with {status}")
+    return status, out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace")
 
 
 def broken_document(said: str, tree: str) -> Broken | None:
@@ -124,7 +167,7 @@ def broken_document(said: str, tree: str) -> Broken | None:
         return Broken("document", _line(cause["cause"]), f"{place}:{cause['line']}", f"at column {cause['column']}")
     config = re.search(r"Unable to parse config file: '(?P<file>[^']*)'", said)
     if config is not None:
-        place = relative(config["file"], tree)
+        place = "the option config" if config["file"].endswith(f"/{EXTRA}") else relative(config["file"], tree)
         cause = re.search(
             r":\s*\d+:\s*(?P<cause>.*?)\s*@ line (?P<line>\d+), column (?P<column>\d+)", said[config.end() :]
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .following import Follower
-from .java import Broken, Nextflow, broken_document, shortened
+from .java import Broken, Nextflow, added_configuration, ask_images, broken_document, profile_of, shortened
 from .outputs import gather
 from .params import render
 from .settings import configuration_text
@@ -35,14 +35,16 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
         file.unlink(missing_ok=True)
     params.write_text(json.dumps(render(message, state), ensure_ascii=False, indent=1))
     (state / "wfx.config").write_text(configuration_text(message, trace, outputs))
+    if message["found"] and message["containers"]:
+        _look_again(message, params)
     target = message["tree"] if Path(message["home"]) != (Path(message["tree"]) / message["entry"]).parent else ""
     arguments = [
-        "-log", str(log), "-trace", "nextflow.processor.PublishDir", "-c", str(state / "wfx.config"), "run",
+        "-log", str(log), "-trace", "nextflow.processor.PublishDir", *added_configuration(message, state),
+        "-c", str(state / "wfx.config"), "run",
         target or str(Path(message["tree"]) / message["entry"]), "-params-file", str(params), "-work-dir", str(work),
         "-ansi-log", "false", "-offline",
     ]  # fmt: skip
-    if message["profile"]:
-        arguments += ["-profile", message["profile"]]
+    arguments += profile_of(message)
     if message["workflow"]:
         arguments += ["-entry", message["workflow"]]
     # What an earlier attempt has finished is found again in its cache.
@@ -74,12 +76,26 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
         shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(launch, ignore_errors=True)
     command = ["nextflow", "run", f"workflow/{message['entry']}", "-params-file", "inputs.json"]
-    command += ["-profile", message["profile"]] if message["profile"] else []
+    command += profile_of(message)
     command += ["-entry", message["workflow"]] if message["workflow"] else []
     return {
         "status": "completed" if status == 0 else "failed", "exit_code": status if status >= 0 else 128 - status,
         "outputs": files, "error": error, "command": command,
+        "unplanned": {image: sorted(steps) for image, steps in recorder.unplanned.items()},
     }  # fmt: skip
+
+
+def _look_again(message: dict[str, Any], params: Path) -> None:
+    """Refuse a run whose params choose other images than were planned from the script alone."""
+    now = ask_images(message, ["-params-file", str(params)])
+    for step, planned in message["found"].items():
+        if now.get(step, planned) != planned:
+            raise Broken(
+                "document", f"with these params {step} runs in the image {now[step]}", message["entry"],
+                f"planned is {planned}, which the script chooses without them",
+                f"name the image in a configuration, and give it as the option config: process {{ withName: '{step}' "
+                f"{{ container = '{now[step]}' }} }}",
+            )  # fmt: skip
 
 
 def _error(said: str, recorder: Recorder) -> str:

@@ -48,6 +48,9 @@ class Recorder:
         """Name of a task → the id of its last execution."""
         self.targets: dict[str, str] = {}
         """Path of a published file or folder → the step that made it."""
+        self.contained = bool(message["containers"])
+        self.unplanned: dict[str, set[str]] = {}
+        """Image that a task ran in and that nobody had planned → its steps."""
         self.said: dict[str, str] = {}
         """Name or hash of a task → what Nextflow says went wrong."""
 
@@ -89,6 +92,8 @@ class Recorder:
             fields |= {"image": image["image"], "image_digest": image["digest"]}
         elif row["container"] not in ("", "-"):
             fields["image"] = row["container"]
+        if self.contained and fields.get("image") and (image is None or image["name"] != row["container"]):
+            self.unplanned.setdefault(row["container"], set()).add(fields["step"] or row["process"])
         if folder is not None:
             self._look(folder, fields, state)
         if state == "failed":
