@@ -152,6 +152,16 @@ class ResolverFetcher(Fetcher):
 class StreamFetcher(Fetcher):
     """Opens a stream of bytes; must be safe to call from several threads."""
 
+    def signer(self, ref: Reference, pinned: Reference, keys: Sequence[bytes], net: Net) -> str:
+        """Say which of the public keys (PEM) has signed what `pinned` stands for: the sha256 of its DER form, in hex.
+
+        `ref` is the reference as it was given, for a signature may be of all that a name stands for. Raises PolicyError
+        where none has; by default its place knows of no signatures. Raises what `resolve` raises.
+        """
+        from wfx.errors import PolicyError
+
+        raise PolicyError("it is not signed", where=str(pinned), why="its place knows of no signatures")
+
     @abstractmethod
     def open(self, ref: Reference, net: Net, span: Span | None = None) -> Body:
         """Open the reference, from `span` where the place can, else from the start (`Body.start` says which).

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wfx.errors import ContainerError, OfflineError
 from wfx.fetching import Fetched, ResolverFetcher, Source
+from wfx.imagesigning import signed
 from wfx.planning import PlannedImage
 from wfx.records import digest as digest_of
 from wfx.references import Reference
@@ -41,7 +42,7 @@ def pin(
     warnings: list[str] = []
     for source in sources.values():
         try:
-            image = _pin(source, session, probe, warnings)
+            image = signed(_pin(source, session, probe, warnings), source, session)
         except ContainerError as error:
             if not probe:
                 raise

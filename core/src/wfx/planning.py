@@ -136,6 +136,8 @@ class PlannedProgram:
 
 
 @dataclass(frozen=True, slots=True)
+    signed: str = ""
+    """sha256 of the public key that has signed it, in hex, where keys are configured."""
 class Plan:
     """What will be done: data, versioned and stored; what is executed is the plan as stored."""
 

@@ -82,6 +82,8 @@ def _image_facts(image: PlannedImage) -> Iterator[str]:
         yield f"licence {image.licence}"
     if image.user:
         yield f"user {image.user}"
+    if image.signed:
+        yield f"signed with {image.signed[:12]}"
     if image.entrypoint:
         yield f"entry point {' '.join(image.entrypoint)}"
     for base, digest in image.bases.items():

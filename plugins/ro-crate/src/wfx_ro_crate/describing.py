@@ -74,6 +74,7 @@ class _Description:
             self._engine(run, ())
         people.publication(record, graph)
         people.contacts(record, graph)
+        self._signed()
         self._own_files()
         self._comparison(run)
         return graph.json_ld()
@@ -87,8 +88,17 @@ class _Description:
         self._root(None)
         graph.link(ROOT, "mentions", people.engine(record, graph), people.wfx(record, graph))
         graph.link(ROOT, "mentions", *(container(i.image, i.digest, graph) for i in record.plan.images))
+        self._signed()
         people.publication(record, graph)
         self._own_files()
+
+    def _signed(self) -> None:
+        """Say of images whose signature was verified with which key that was."""
+        for image in self.record.plan.images:
+            if image.signed:
+                identifier = container(image.image, image.digest, self.graph)
+                said = f"Signed (cosign) with the public key whose sha256 is {image.signed}."
+                self.graph.set(identifier, "description", said)
 
     def _profiles(self, *, run: bool) -> None:
         """Say what the crate conforms to; where no step is known to have run, there is no provenance of steps to show."""

@@ -38,6 +38,12 @@ class ArtifactFetcher(ResolverFetcher):
         manifest, _ = choose(address, net, any_platform=True)
         return Pinned(address.pinned(manifest.digest, "oras"), manifest.digest, address.name.tag)
 
+    def signer(self, ref: Reference, pinned: Reference, keys: Sequence[bytes], net: Net) -> str:
+        """Return the key that cosign has signed the artifact with."""
+        from wfx_oci.signatures import signer
+
+        return signer(ref, pinned, keys, net)
+
     def resolve(self, ref: Reference, net: Net) -> Sequence[Source]:
         """Return the artifact's files."""
         address = Address.parse(ref)

@@ -78,6 +78,12 @@ class ImageFetcher(ResolverFetcher):
         manifest, _ = choose(address, net)
         return Pinned(address.pinned(manifest.digest), manifest.digest, address.name.tag)
 
+    def signer(self, ref: Reference, pinned: Reference, keys: Sequence[bytes], net: Net) -> str:
+        """Return the key that cosign has signed the image with."""
+        from wfx_oci.signatures import signer
+
+        return signer(ref, pinned, keys, net)
+
     def resolve(self, ref: Reference, net: Net) -> Sequence[Source]:
         """Return the layout's files: what is small comes with the answer, layers by their digests."""
         address = Address.parse(ref)
