@@ -9,14 +9,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import unquote_to_bytes
-from xml.etree import ElementTree
 
 from wfx.errors import FetchError, ReferenceNotFound, WfxError
 from wfx.fetching import Body, Expected, Net, Reference, Source, Span, StreamFetcher
 from wfx.listings import safe_path
+from wfx.xmlanswers import Element, read_xml, text_of
 
 from wfx_s3.addresses import Address
-from wfx_s3.stores import LARGEST_ANSWER, Store, parse, text_of
+from wfx_s3.stores import LARGEST_ANSWER, Store
 
 MD5 = re.compile(r'"([0-9a-f]{32})"')
 # Those that the core can compute.
@@ -84,13 +84,13 @@ class S3Fetcher(StreamFetcher):
         return found
 
 
-def _listed(store: Store, prefix: str, most: int = 1000) -> Iterator[ElementTree.Element]:
+def _listed(store: Store, prefix: str, most: int = 1000) -> Iterator[Element]:
     """Yield the entries below a prefix (ListObjectsV2), page by page."""
     parameters = [("list-type", "2"), ("prefix", prefix), ("max-keys", str(most)), ("encoding-type", "url")]
     token, seen = "", set[str]()
     while True:
         body = store.get("", [*parameters, *([("continuation-token", token)] if token else [])])
-        root = parse(body.read(LARGEST_ANSWER), str(store.ref))
+        root = read_xml(body.read(LARGEST_ANSWER), str(store.ref))
         if root.tag != "ListBucketResult":
             raise FetchError("the store answers with no list", where=str(store.ref), why=f"it is a {root.tag[:40]}")
         encoded = text_of(root, "EncodingType") == "url"
@@ -105,8 +105,8 @@ def _listed(store: Store, prefix: str, most: int = 1000) -> Iterator[ElementTree
         seen.add(token)
 
 
-def _key_of(item: ElementTree.Element) -> str:
-    text = text_of(item, "Key")
+def _key_of(item: Element) -> str:
+    text = item.findtext("Key") or ""
     if item.get("encoded"):
         # As in a form: a plus is a blank.
         return os.fsdecode(unquote_to_bytes(text.replace("+", "%20")))

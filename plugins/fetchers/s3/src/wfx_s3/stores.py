@@ -7,12 +7,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from xml.etree import ElementTree
 
 from wfx.errors import AccessDenied, FetchError, ReferenceNotFound
 from wfx.fetching import Net, Reference, Span
 from wfx.net import TemporaryFailure
 from wfx.net.http import HttpBody
+from wfx.xmlanswers import read_xml, text_of
 
 from wfx_s3.addresses import LABEL, Address
 from wfx_s3.keys import Login, login_for
@@ -170,28 +170,10 @@ class Store:
 def _refusal(body: HttpBody) -> Refusal:
     region = body.headers.get("x-amz-bucket-region", "")
     try:
-        root = parse(body.read(LARGEST_REFUSAL), body.url)
+        root = read_xml(body.read(LARGEST_REFUSAL), body.url)
     except (FetchError, TemporaryFailure):
         return Refusal(body.status, region=region)
     return Refusal(
         body.status, text_of(root, "Code"), " ".join(text_of(root, "Message").split())[:200],
         region or text_of(root, "Region"),
     )  # fmt: skip
-
-
-def parse(data: bytes, where: str) -> ElementTree.Element:
-    """Read an answer in XML; one that declares entities is refused. Raises FetchError."""
-    if b"<!DOCTYPE" in data or b"\0" in data:
-        raise FetchError("the answer declares entities, or is no UTF-8", where=where)
-    try:
-        root = ElementTree.fromstring(data)  # noqa: S314 (no entities in it)
-    except ElementTree.ParseError as error:
-        raise FetchError("the answer is not valid XML", where=where, why=str(error)) from error
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
-def text_of(element: ElementTree.Element, name: str) -> str:
-    """Return the text of a child; empty where there is none."""
-    return element.findtext(name) or ""
