@@ -28,10 +28,12 @@ from wfx.values import JsonValue
 
 __all__ = [
     "RUN_LABEL", "Availability", "ContainerFactory", "FactoryCapabilities", "FactoryContext", "LoadedImage",
-    "RuntimeAccess", "about_image", "cleaning_by_label", "runtime_failure", "wrapper_script",
+    "RuntimeAccess", "about_image", "cleaning_by_label", "runtime_failure", "selinux_options",
+    "wrapper_script",
 ]  # fmt: skip
 
 RUN_LABEL = "wfx.run"
+SELINUX = Path("/sys/fs/selinux/enforce")
 CLEAN_SECONDS = 60.0
 
 
@@ -217,6 +219,18 @@ pull)
 esac
 exec {shlex.quote(program)} "$@"
 """
+
+
+def selinux_options() -> tuple[str, ...]:
+    """Return the options with which containers may read and write what is mounted where SELinux is enforced.
+
+    `label=disable`, and not the `:z` of a mount, which writes a label to the user's own files.
+    """
+    try:
+        enforced = SELINUX.read_text().strip() == "1"
+    except OSError:
+        enforced = False
+    return ("--security-opt", "label=disable") if enforced else ()
 
 
 def cleaning_by_label(program: str, run: str, environment: Mapping[str, str] = {}) -> tuple[str, ...]:

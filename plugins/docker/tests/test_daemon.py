@@ -160,3 +160,18 @@ def test_a_layer_in_zstd_is_unpacked_for_a_daemon_that_cannot(
     assert docker_daemon.docker("run", "--rm", "--network", "none", loaded.name, "cat", "/hello") == "zstd"
     assert loaded.image_id == image.config_digest
     factory.unload(loaded)
+
+
+@pytest.mark.parametrize("state", ["1", "0", ""], ids=["enforced", "permissive", "off"])
+def test_where_selinux_is_enforced_containers_may_use_what_is_mounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    program(tmp_path, monkeypatch)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    if state:
+        (tmp_path / "enforce").write_text(state)
+    monkeypatch.setattr("wfx.containers.SELINUX", tmp_path / "enforce")
+    access = DockerFactory().access("r1")
+    said = "--pull never --security-opt label=disable"
+    assert (said in " ".join(access.run_options)) == (state == "1")
+    assert (said in access.wrapper) == (state == "1")

@@ -131,3 +131,17 @@ def test_the_wrapper_changes_what_starts_and_nothing_else(tmp_path: Path, given:
     done = subprocess.run([wrapper, *given], capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
     assert done.stdout.split("\n")[:-1] == called
     assert done.stderr.strip() == "a 'b'"
+
+
+@pytest.mark.parametrize("state", ["1", "0", ""], ids=["enforced", "permissive", "off"])
+def test_where_selinux_is_enforced_containers_may_use_what_is_mounted(
+    fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    fake.write_text('cat "$(dirname "$0")/info.json"')
+    if state:
+        (tmp_path / "enforce").write_text(state)
+    monkeypatch.setattr("wfx.containers.SELINUX", tmp_path / "enforce")
+    access = PodmanFactory().access("r1")
+    said = "--pull=never --security-opt label=disable"
+    assert (said in " ".join(access.run_options)) == (state == "1")
+    assert (said in access.wrapper) == (state == "1")

@@ -20,6 +20,7 @@ from wfx.containers import (
     about_image,
     cleaning_by_label,
     runtime_failure,
+    selinux_options,
     wrapper_script,
 )
 from wfx.errors import ContainerError, IntegrityError
@@ -122,7 +123,7 @@ class DockerFactory(ContainerFactory):
             raise ContainerError("the docker command is not installed", remedy="apt install docker.io, or docker-cli")
         endpoint = self._endpoint()
         environment = {"DOCKER_HOST": endpoint} | {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        options = ("--label", f"{RUN_LABEL}={run}", "--pull", "never")
+        options = ("--label", f"{RUN_LABEL}={run}", "--pull", "never", *selinux_options())
         certificates = environment.get("DOCKER_CERT_PATH")
         return RuntimeAccess(
             program=program,

@@ -22,6 +22,7 @@ from wfx.containers import (
     about_image,
     cleaning_by_label,
     runtime_failure,
+    selinux_options,
     wrapper_script,
 )
 from wfx.errors import ContainerError, IntegrityError
@@ -120,7 +121,7 @@ class PodmanFactory(ContainerFactory):
         state = _state_folder(host, rootless=rootless)
         if rootless:
             environment |= _whereabouts(store, host, environment)
-        options = ("--label", f"{RUN_LABEL}={run}", "--pull=never")
+        options = ("--label", f"{RUN_LABEL}={run}", "--pull=never", *selinux_options())
         files = [Path(environment[name]) for name in PASSED_ON if name.endswith("_CONF") and name in environment]
         folders = [Path(str(store[key])) for key in ("graphRoot", "runRoot") if store.get(key)]
         return RuntimeAccess(
