@@ -23,6 +23,7 @@ COMMANDS = {
     "inputs": ("wfx.cli.inputs", "inputs", "Print a template of the inputs that a workflow takes."),
     "rerun": ("wfx.cli.rerun", "rerun", "Run again what a crate records, and compare."),
     "compare": ("wfx.cli.compare", "compare", "Say whether two runs came to the same."),
+    "why": ("wfx.cli.why", "why", "Explain why a run was not reused, or what differs between two."),
     "inspect": ("wfx.cli.inspect", "inspect", "Say what a crate or a workflow holds."),
     "runs": ("wfx.cli.runs", "runs", "List, show and remove runs, and read their logs."),
     "export": ("wfx.cli.crates", "export", "Pack a run's crate to hand it on."),

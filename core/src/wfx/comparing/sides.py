@@ -249,11 +249,12 @@ def _inputs(crate: Crate, main: Entity, action: Entity) -> dict[str, tuple[str, 
     for parameter in parameters(crate, main, "input"):
         entities = realised(crate, parameter, objects)
         if entities:
-            found[parameter_name(parameter)] = tuple(_fingerprint(crate, e) for e in entities)
+            found[parameter_name(parameter)] = tuple(fingerprint(crate, e) for e in entities)
     return found
 
 
-def _fingerprint(crate: Crate, entity: Entity) -> str:
+def fingerprint(crate: Crate, entity: Entity) -> str:
+    """Return what tells one value from another: `sha256:…` of a file, the text of a value."""
     if "PropertyValue" in kinds(entity):
         return shown(crate, entity)
     for algorithm in CHECKSUMS:
