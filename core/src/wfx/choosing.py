@@ -221,6 +221,9 @@ class _Chooser:
         here = provided.find(root, self.engine, version)
         if here is not None:
             return here
+        if not self._drives(version):
+            able = self.engine.capabilities.versions
+            raise EngineError(f"{self.name} {version} cannot be driven", why=f"the plugin drives {able}")
         if not self.engine.capabilities.provides:
             raise EngineError(f"{self.name} {version} is not installed", why=why, remedy="install it, and run again")
         name = f"{provided.short_name(self.engine)}@{version}"
