@@ -18,6 +18,9 @@ from wfx_oci.images import Address, choose
 from wfx_oci.places import repositories
 
 TITLE = "org.opencontainers.image.title"
+# Of a folder that the oras program has packed, under the folder's name.
+FOLDER = "application/vnd.oci.image.layer.v1.tar+gzip"
+PACKED = "io.deis.oras.content.unpack"
 SIF_LAYER = "application/vnd.sylabs.sif.layer.v1.sif"
 EMPTY = "application/vnd.oci.empty.v1+json"
 
@@ -72,6 +75,8 @@ class ArtifactFetcher(ResolverFetcher):
 def _name(layer: Descriptor, address: Address) -> str:
     title = layer.annotations.get(TITLE, "")
     if title:
-        return title
+        # The program says so by an annotation, its Python client by the type alone.
+        packed = layer.annotations.get(PACKED) == "true" or layer.media_type == FOLDER
+        return f"{title}.tar.gz" if packed and not title.endswith((".gz", ".tgz")) else title
     last = address.name.repository.rpartition("/")[2]
     return f"{last}.sif" if layer.media_type == SIF_LAYER else layer.hex
