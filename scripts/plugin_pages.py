@@ -34,6 +34,7 @@ BESIDE = {
     },
     "engine": {
         "wfx.drivers": ("Driver",),
+        "wfx.providing": ("Provision", "python_environment", "environment_python"),
         "wfx.values": ("Parameter", "ValueType", "Field", "SecondaryFile"),
         "wfx.staging": ("StagedRun",),
         "wfx.runtimes": ("Runtime",),
@@ -52,7 +53,7 @@ NOT_FOR_PLUGINS = {
     "Net": {"cancel", "close", "contacts", "credentials", "trusted"},
 }
 # Modules whose docstring says what all their classes have in common.
-TOLD = ("wfx.values", "wfx.drivers", "wfx.dockerline")
+TOLD = ("wfx.values", "wfx.drivers", "wfx.providing", "wfx.dockerline")
 SPECIAL = ("__init__", "__call__")
 
 
@@ -248,6 +249,11 @@ def speaking():
     return _rules(_contract("speaking"))
 
 
+def provided():
+    """Return the same for engines that wfx provides."""
+    return _rules(_contract("provided"))
+
+
 def _rules(contract):
     given, tests = [], []
     for cls in reversed(contract.__mro__[:-1]):
@@ -276,7 +282,8 @@ def _rules(contract):
 
 def _contract(kind):
     name = {"fetcher": "FetcherContract", "container-factory": "ContainerFactoryContract", "engine": "EngineContract",
-            "exporter": "ExporterContract", "speaking": "SpeakingFactoryContract"}[kind]  # fmt: skip
+            "exporter": "ExporterContract", "speaking": "SpeakingFactoryContract",
+            "provided": "ProvidedEngineContract"}[kind]  # fmt: skip
     return getattr(importlib.import_module(f"wfx.testing.{WHERE[name]}"), name)
 
 
@@ -352,5 +359,5 @@ PARTS = {
     "hooks": hooks, "known-keys": known_keys, "kept-names": kept_names, "fixtures": fixtures, "kit": kit,
     "server": server, "wfx-run": commands, "hostile": hostile,
     **{f"interface-{kind}": _of(interface, kind) for kind in KINDS},
-    **{f"rules-{kind}": _of(rules, kind) for kind in KINDS}, "rules-speaking": speaking,
+    **{f"rules-{kind}": _of(rules, kind) for kind in KINDS}, "rules-speaking": speaking, "rules-provided": provided,
 }  # fmt: skip
