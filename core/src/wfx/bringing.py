@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from wfx.archives.rules import Limits
 from wfx.errors import FetchError, IntegrityError, MachineError, ReferenceNotFound, WfxError
 from wfx.expectations import hold, hold_known
 from wfx.fetching import (
@@ -39,6 +40,8 @@ class FetchSettings(TransferSettings):
 
     jobs: int = 16
     """Things fetched at the same time."""
+    archive: Limits = Limits()
+    """What an archive may hold whose members are wanted."""
 
 
 @dataclass(slots=True)
@@ -167,18 +170,23 @@ class Bringer:
         for number, reference in enumerate((source.reference, *source.alternates)):
             if number:
                 self.progress.note(f"{problem}; trying {reference}")
-                # A mirror may be of another kind.
-                other = self.plugins.fetcher(reference)()
-                if not isinstance(other, StreamFetcher):
-                    continue
-                fetcher = other
             try:
+                if number:
+                    # A mirror may be of another kind.
+                    other = self.plugins.fetcher(reference)()
+                    if not isinstance(other, StreamFetcher):
+                        return self.elsewhere(job, source, reference, hops)
+                    fetcher = other
                 return self._from_place(job, source, reference, hops, fetcher)
             except (FetchError, IntegrityError) as error:
                 if problem is None or isinstance(error, IntegrityError):
                     problem = error
         assert problem is not None
         raise problem
+
+    def elsewhere(self, job: Job, source: Source, reference: Reference, hops: tuple[Reference, ...]) -> Fetched:
+        """Bring a source from a mirror that is no stream."""
+        raise NotImplementedError
 
     def _from_place(
         self, job: Job, source: Source, reference: Reference, hops: tuple[Reference, ...], fetcher: StreamFetcher
@@ -189,6 +197,8 @@ class Bringer:
             return (
                 before is not None
                 and before.kind == "file"
+                # A mirror's validator says nothing of this place.
+                and before.pinned in (None, reference)
                 and before.validator is not None
                 and body.validator == before.validator
                 and body.total in (None, before.size)
@@ -206,7 +216,7 @@ class Bringer:
             self.reading.discard(streams)
         if not isinstance(answer, Received):
             assert before is not None
-            hold_known(before, source)
+            hold_known(before, source, self.store)
             job.fact = (*job.fact, (source.reference, before))
             return answer_of(source, before, from_store=True)
         body = answer.body

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from wfx.documents import LoadedDocument, load_document
 from wfx.engineoptions import parse_options
 from wfx.errors import DefinitionError, DocumentError, InputError, MachineError, UsageError
+from wfx.expanding import Expanding
 from wfx.inputs import InputOption, InputsFile, Layer, assemble
 from wfx.records import digest
 from wfx.references import Reference
@@ -71,8 +72,12 @@ class Definition:
             }
         )
 
-    def values(self, description: Description, engine: Engine) -> Values:
-        """Return the workflow's inputs, checked against their types, with absolute locations. Raises InputError."""
+    def values(self, description: Description, engine: Engine, session: Session) -> Values:
+        """Return the workflow's inputs, checked against their types, with absolute locations.
+
+        What stands for many files (a pattern, members of an archive, a table) is looked at, which may fetch it. Raises
+        InputError, and what a fetch raises.
+        """
         layers = []
         if self.inputs_file is not None:
             given = self.inputs_file
@@ -88,7 +93,7 @@ class Definition:
         if self.crate is not None:
             others = {name for layer in layers for name in layer.values} | {o.name for o in self.input_options}
             layers.insert(0, Layer(self.crate.values(description, others), Path.cwd(), lambda path: "the crate"))
-        return assemble(description.inputs, layers, self.input_options)
+        return assemble(description.inputs, layers, self.input_options, expand=Expanding(session).expand)
 
     def _where(self, path: tuple[str | int, ...]) -> str:
         return self.document.where(("inputs", *path)) if self.document is not None else "inputs"
@@ -311,7 +316,8 @@ def _workflow_reference(text: str) -> Reference:
     if reference.is_local and mark and path and not reference.without_fragment().path.exists():
         whole = Reference.parse(path)
         if whole.path.exists():
-            return Reference(f"{whole.uri}#{quote(fragment)}")
+            # `#path=` names a file in an archive, anything else a process in the document.
+            return Reference(f"{whole.uri}#{quote(fragment, safe='=&/' if fragment.startswith('path=') else '/')}")
     return reference
 
 

@@ -7,19 +7,15 @@ Local references are hashed where they lie, trees go into the store as manifests
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from wfx.bringing import Bringer, FetchSettings, Job, answer_of, known_of
-from wfx.errors import FetchError, PolicyError, ReferenceNotFound, WfxError
-from wfx.expectations import both, hold_known, hold_size, mismatch
+from wfx.bringing import FetchSettings, Job, answer_of, known_of
+from wfx.errors import FetchError, IntegrityError, PolicyError, ReferenceNotFound
+from wfx.expectations import both, hold, hold_known, hold_others, hold_size
 from wfx.fetching import (
-    Expected,
     Fetched,
     Fetcher,
     LocalFetcher,
@@ -29,12 +25,15 @@ from wfx.fetching import (
     StreamFetcher,
     TreeFetcher,
 )
+from wfx.gathering import Gatherer, raise_first
 from wfx.net import Net
 from wfx.plugins import PluginManager
 from wfx.progress import Progress
 from wfx.references import Reference
-from wfx.store import Manifest, Store, TreeEntry
-from wfx.transfers import SMALL, Stopped
+from wfx.store import Store
+from wfx.transfers import Stopped
+from wfx.treeparts import names_part
+from wfx.unpacking import Unpacking
 from wfx.workers import work_through
 
 __all__ = ["FetchSettings", "fetch"]
@@ -43,7 +42,6 @@ MAX_HOPS = 10
 T = TypeVar("T")
 # So many references are locked, fetched and made visible together; it bounds open files and what a kill costs.
 TOGETHER = 250
-PART_THREADS = "fetch part"
 DEFAULTS = FetchSettings()
 
 
@@ -63,9 +61,10 @@ def fetch(
     store's memory answers. What has come stays in the store though another source fails, and an unfinished file is
     gone on with the next time. Raises FetchError, IntegrityError, PolicyError and MachineError.
     """
-    jobs: dict[tuple[str, Expected], Job] = {}
+    jobs: dict[tuple[object, ...], Job] = {}
     for place, source in enumerate(sources):
-        job = jobs.setdefault((source.reference.uri, source.expected), Job(source, []))
+        key = (source.reference.uri, source.expected, source.archive, source.around)
+        job = jobs.setdefault(key, Job(source, []))
         job.places.append(place)
     results: list[Fetched | None] = [None] * len(sources)
     batch = _Batch(store, net, plugins, progress or _Quiet(), settings, refresh)
@@ -102,23 +101,27 @@ class _Quiet:
 
 
 @dataclass(slots=True)
-class _Batch(Bringer):
+class _Batch(Gatherer):
     """Many references: their locks, their threads, and what they stand for."""
 
-    _parts: ThreadPoolExecutor | None = None
-    _parts_lock: threading.Lock = field(default_factory=threading.Lock)
+    unpacking: Unpacking = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unpacking = Unpacking(self.store, self.settings.archive)
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Bring these jobs, holding the lock of each reference."""
         names = {job.source.reference.safe() for job in jobs if not _is_plain_local(job.source)}
+        # Members of one archive, of whatever process, wait for the archive to be brought by one of them.
+        parts = [job.source for job in jobs if names_part(job.source.reference) and not _is_plain_local(job.source)]
+        names |= {part.reference.without_fragment().safe() for part in parts}
+        self.unpacking.expect(job.source for job in jobs)
         with self.store.locked_names(names):
             try:
                 with self.store.group():
                     self._in_threads(jobs)
             finally:
-                if self._parts is not None:
-                    self._parts.shutdown()
-                    self._parts = None
+                self._end_parts()
                 self.store.remember(fact for job in jobs for fact in job.fact)
 
     def _in_threads(self, jobs: Sequence[Job]) -> None:
@@ -126,7 +129,7 @@ class _Batch(Bringer):
             jobs[0].result = self._fetch(jobs[0])
             return
         futures = work_through(jobs, self._into, self.settings.jobs, self._stop)
-        _raise_first(futures)
+        raise_first(futures)
 
     def _stop(self, futures: Sequence[Future[None]]) -> None:
         self.stop.set()
@@ -159,9 +162,51 @@ class _Batch(Bringer):
         if answer is None:
             if not _is_plain_local(source):
                 self.progress.item(name, source.expected.size)
-            answer = self._resolve(job, source, (), self.plugins.fetchers(source.reference))
+            answer = self._first_of(job, source)
         self.progress.done(name)
         return answer
+
+    def _first_of(self, job: Job, source: Source) -> Fetched:
+        """Bring a source from its reference, or from the first of its mirrors that has it."""
+        fetchers = self.plugins.fetchers(source.reference)
+        if not source.alternates or (issubclass(fetchers[0], StreamFetcher) and not names_part(source.reference)):
+            # A stream goes on at a mirror where it broke off.
+            return self._resolve(job, source, (), fetchers)
+        try:
+            return self._resolve(job, source, (), fetchers)
+        except (FetchError, IntegrityError) as error:
+            problem = error
+        if not names_part(source.reference):
+            for mirror in source.alternates:
+                self.progress.note(f"{problem}; trying {mirror}")
+                try:
+                    return self.elsewhere(job, source, mirror, ())
+                except (FetchError, IntegrityError) as error:
+                    problem = error if isinstance(error, IntegrityError) else problem
+        raise problem
+
+    def elsewhere(self, job: Job, source: Source, reference: Reference, hops: tuple[Reference, ...]) -> Fetched:
+        """Bring a source from a mirror, of whatever kind."""
+        inner = replace(source, reference=reference, alternates=())
+        answer = self._resolve(job, inner, hops, self.plugins.fetchers(reference))
+        answer = replace(answer, reference=source.reference)
+        job.fact = (*job.fact, (source.reference, known_of(answer)))
+        return answer
+
+    def _member(self, job: Job, source: Source, hops: tuple[Reference, ...]) -> Fetched:
+        """Bring a member of an archive, or the whole of it unpacked: whoever comes first brings the archive."""
+        whole = source.reference.without_fragment()
+        with self.unpacking.lock(whole):
+            base = self.unpacking.brought.get(whole.uri)
+            if base is None:
+                inner = Source(whole, source.archive, source.alternates, licence=source.licence)
+                base = self._from_store(inner) or self._resolve(job, inner, hops, self.plugins.fetchers(whole))
+                self.unpacking.brought[whole.uri] = base
+            known = self.unpacking.take(base, source, hops)
+        if known.kind == "file":
+            hold(self._pending_or_stored(known.sha256), known.sha256, known.size, source.expected, source.reference)
+        job.fact = (*job.fact, (source.reference, known))
+        return answer_of(source, known, from_store=base.from_store)
 
     def _from_store(self, source: Source) -> Fetched | None:
         """Answer without asking anybody, where that is as good."""
@@ -169,13 +214,19 @@ class _Batch(Bringer):
         if reference.scheme in ("file", "data"):
             return None
         known = self.store.known(reference)
-        if known is not None and (self.net.offline or not self.refresh or self._immutable(reference)):
-            hold_known(known, source)
+        lacks_tree = source.around and known is not None and known.kind == "file" and not known.tree
+        if (
+            known is not None
+            and not lacks_tree
+            and (self.net.offline or not self.refresh or self._immutable(reference))
+        ):
+            hold_known(known, source, self.store)
             return answer_of(source, known, from_store=True)
         if expected.sha256 and (path := self.store.blob(expected.sha256)) is not None:
             # Bytes that somebody has stated by their digest are the same wherever they come from.
             size = path.stat().st_size
             hold_size(size, expected, reference)
+            hold_others(expected, expected.sha256, reference, self.store)
             name = source.name or reference.name
             return Fetched(
                 reference, "file", expected.sha256, size, name, pinned=reference, licence=source.licence,
@@ -190,6 +241,8 @@ class _Batch(Bringer):
         self, job: Job, source: Source, hops: tuple[Reference, ...], fetchers: Sequence[type[Fetcher]]
     ) -> Fetched:
         fetcher = fetchers[0]()
+        if names_part(source.reference) and isinstance(fetcher, (LocalFetcher, StreamFetcher)):
+            return self._member(job, source, hops)
         if isinstance(fetcher, LocalFetcher):
             return self.local(source, fetcher)
         if isinstance(fetcher, TreeFetcher):
@@ -252,7 +305,7 @@ class _Batch(Bringer):
             job.fact = (*job.fact, *inner.fact)
             known, fresh = known_of(answer), True
         else:
-            hold_known(known, source)
+            hold_known(known, source, self.store)
             fresh = False
         known = replace(
             known, pinned=pinned.reference, revision=pinned.revision, label=pinned.label,
@@ -278,108 +331,6 @@ class _Batch(Bringer):
         job.fact = (*job.fact, (source.reference, known_of(answer)))
         return answer
 
-    def _gather(self, job: Job, source: Source, found: Sequence[Source], hops: tuple[Reference, ...]) -> Fetched:
-        """Make a folder of the many files that a reference stands for, fetched at the same time."""
-        jobs = [Job(part, []) for part in found]
-        self._all_parts(jobs, hops)
-        entries, size = [], 0
-        for part_job in jobs:
-            part, answer = part_job.source, part_job.result
-            assert answer is not None
-            job.fact = (*job.fact, *part_job.fact)
-            path = part.name or answer.name
-            if not path or path.startswith("/") or ".." in path.split("/"):
-                raise PolicyError(f"a file there has the name {path!r}", where=str(source.reference))
-            entries.append(TreeEntry(path, answer.sha256, answer.size))
-            size += answer.size
-        if len({entry.path for entry in entries}) < len(entries):
-            raise FetchError("two files there have the same name", where=str(source.reference))
-        manifest = Manifest(tuple(sorted(entries, key=lambda entry: os.fsencode(entry.path))))
-        sha256 = self.store.add_bytes(manifest.encode())
-        answer = Fetched(
-            source.reference, "directory", sha256, size, source.name or source.reference.name, pinned=source.reference,
-            hops=hops, licence=source.licence,
-        )  # fmt: skip
-        job.fact = (*job.fact, (source.reference, known_of(answer)))
-        return answer
-
-    def _all_parts(self, jobs: Sequence[Job], hops: tuple[Reference, ...]) -> None:
-        """Bring the parts of one reference; in threads of their own, for which this one does nothing but wait."""
-        if threading.current_thread().name.startswith(PART_THREADS) or len(jobs) == 1:
-            # A part that is many in its turn may not wait for threads that wait for it.
-            for job in jobs:
-                self._part_into(job, hops)
-            return
-        with self._parts_lock:
-            if self._parts is None:
-                self._parts = ThreadPoolExecutor(self.settings.jobs, thread_name_prefix=PART_THREADS)
-        futures = [self._parts.submit(self._part_into, job, hops) for job in jobs]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            if not all(future.done() and not future.cancelled() and not future.exception() for future in futures):
-                self._stop(futures)
-        _raise_first(futures)
-
-    def _part_into(self, job: Job, hops: tuple[Reference, ...]) -> None:
-        part, name = job.source, str(job.source.reference)
-        if self.stop.is_set():
-            raise Stopped
-        try:
-            with self._content_lock(part):
-                job.result = self._from_store(part)
-                if job.result is None:
-                    self.progress.item(name, part.expected.size)
-                    job.result = self._hop(job, Source(part.reference), part, hops)
-                    if _is_shared(part):
-                        # Whoever waits for the lock looks into the store.
-                        self.store.flush()
-        except Exception as error:
-            if self.stop.is_set():
-                raise Stopped from error
-            raise
-        self.progress.done(name)
-
-    def _content_lock(self, part: Source) -> contextlib.AbstractContextManager[object]:
-        """Let large bytes that several references have in common (a layer of two images) come once.
-
-        Nobody asks for another lock while he holds this one, so none can wait in a circle.
-        """
-        if not _is_shared(part):
-            return contextlib.nullcontext()
-        return self.store.locked(f"fetch sha256:{part.expected.sha256}")
-
-    def _content(self, source: Source, data: bytes, hops: tuple[Reference, ...]) -> Fetched:
-        """Take bytes that came with a resolver's answer."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        hold_size(len(data), source.expected, source.reference)
-        if source.expected.sha256 not in (None, sha256):
-            raise mismatch("sha256", sha256, str(source.expected.sha256), source.reference)
-        self.store.add_bytes(data)
-        return Fetched(
-            source.reference, "file", sha256, len(data), source.name or source.reference.name, pinned=source.reference,
-            hops=hops, media_type=source.media_type, licence=source.licence,
-        )  # fmt: skip
-
-
-def _is_shared(part: Source) -> bool:
-    """Say whether a part is large, and told by its digest: others may be fetching the same bytes."""
-    size = part.expected.size
-    return part.content is None and part.expected.sha256 is not None and (size is None or size > SMALL)
-
 
 def _is_plain_local(source: Source) -> bool:
     return source.reference.scheme in ("file", "data")
-
-
-def _raise_first(futures: Sequence[Future[None]]) -> None:
-    """Raise what went wrong first; of several failures say how many there are."""
-    errors = [
-        e for f in futures if not f.cancelled() and (e := f.exception()) is not None and not isinstance(e, Stopped)
-    ]
-    if not errors:
-        return
-    first = next((e for e in errors if isinstance(e, WfxError)), errors[0])
-    if isinstance(first, WfxError) and len(errors) > 1:
-        first.why = "; ".join(filter(None, (first.why, f"{len(errors) - 1} more failed")))
-    raise first

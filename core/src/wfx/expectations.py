@@ -8,7 +8,7 @@ from wfx import checksums
 from wfx.errors import FetchError, IntegrityError
 from wfx.fetching import Expected, Source
 from wfx.references import Reference
-from wfx.store import Known
+from wfx.store import Known, Store
 
 
 def hold(path: Path, sha256: str, size: int, expected: Expected, reference: Reference) -> None:
@@ -50,11 +50,27 @@ def mismatch(algorithm: str, actual: str, stated: str, reference: Reference) -> 
     )  # fmt: skip
 
 
-def hold_known(known: Known, source: Source) -> None:
-    """Hold what is stated against the store's memory; other algorithms have been held when it came."""
+def hold_known(known: Known, source: Source, store: Store) -> None:
+    """Hold what is stated against the store's memory."""
     hold_size(known.size, source.expected, source.reference)
     if source.expected.sha256 and source.expected.sha256 != known.sha256:
         raise mismatch("sha256", known.sha256, source.expected.sha256, source.reference)
+    if known.kind == "file":
+        hold_others(source.expected, known.sha256, source.reference, store)
+
+
+def hold_others(expected: Expected, sha256: str, reference: Reference, store: Store) -> None:
+    """Hold stored bytes against checksums of other algorithms; each is computed once. Raises IntegrityError."""
+    for algorithm, stated in expected.checksums:
+        actual = sha256 if algorithm == "sha256" else store.fact(f"checksum {algorithm}", sha256)
+        if actual is None:
+            path = store.blob(sha256)
+            if path is None or not checksums.known(algorithm):
+                continue  # it is fetched anew, or has been said
+            actual = digest_of(path, algorithm)
+            store.set_fact(f"checksum {algorithm}", sha256, actual)
+        if actual != stated.lower():
+            raise mismatch(algorithm, str(actual), stated, reference)
 
 
 def both(user: Expected, place: Expected, reference: Reference) -> Expected:

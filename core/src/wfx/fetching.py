@@ -54,6 +54,10 @@ class Source:
     media_type: str | None = None
     licence: str | None = None
     """SPDX expression or URI, as the place states it."""
+    archive: Expected = Expected()
+    """Of the archive, where the reference names a member of one by `#path=`; `expected` is then the member's."""
+    around: bool = False
+    """Whether the whole tree is wanted of which the reference names a part, as of a workflow."""
     content: bytes | None = field(default=None, repr=False)
     """The bytes themselves, where the place gave them with its answer: then nothing more is fetched. For small things."""
     page: bool = False

@@ -11,6 +11,7 @@ from wfx.errors import InputError, MachineError
 from wfx.fetching import Expected
 from wfx.planning import PlannedInput
 from wfx.references import Reference
+from wfx.treeparts import names_part
 from wfx.treepaths import safe_name
 from wfx.values import JsonValue, Values
 
@@ -23,6 +24,8 @@ NAMED_BY = "wfx:named_by"
 """URI of the document from elsewhere that names it: then it is fetched with a stranger's rights."""
 NAMED_AT = "wfx:named_at"
 """The place that names it, for messages: `sheet.csv:3, column 'reads'`."""
+OPTIONAL = "wfx:optional"
+"""True for a companion elsewhere that a tool can do without: it is left out where it is not there."""
 
 
 @dataclass(slots=True)
@@ -53,7 +56,8 @@ class Layout:
     def _file(self, value: dict[str, JsonValue], parameter: str, where: str) -> JsonValue:
         group = [value, *_objects(value.get("secondaryFiles"))]
         located = [(item, Reference(str(item["location"]))) for item in group if _is_remote(item)]
-        folder = self._folder(parameter, [(_name(item, reference), reference) for item, reference in located])
+        below = _below(value) if _is_remote(value) else ""
+        folder = self._folder(parameter, below, [(_name(item, reference), reference) for item, reference in located])
         word = self.policy.of((reference.uri for _, reference in located), parameter)
         return self._place(value, folder, parameter, where, word)
 
@@ -70,7 +74,7 @@ class Layout:
                 self.files.append(_planned(value, reference, path, parameter, where, word))
             result["location"] = path
             result["basename"] = name
-            for key in ("path", NAMED_BY, NAMED_AT):
+            for key in ("path", NAMED_BY, NAMED_AT, OPTIONAL):
                 result.pop(key, None)
         listing = value.get("listing")
         if isinstance(listing, list) and not _is_remote(value):
@@ -88,8 +92,8 @@ class Layout:
             ]
         return result
 
-    def _folder(self, parameter: str, names: list[tuple[str, Reference]]) -> str:
-        base = f"inputs/{safe_name(parameter)}"
+    def _folder(self, parameter: str, below: str, names: list[tuple[str, Reference]]) -> str:
+        base = f"inputs/{safe_name(parameter)}{below}"
         clash = len({name for name, _ in names}) < len({(name, reference.uri) for name, reference in names})
         if clash:
             raise InputError(
@@ -119,7 +123,15 @@ def _is_remote(value: dict[str, JsonValue]) -> bool:
 
 def _name(value: dict[str, JsonValue], reference: Reference) -> str:
     given = value.get("basename")
+    if isinstance(given, str):
+        given = given.rpartition("/")[2]
     return safe_name(given if isinstance(given, str) and given else reference.name, keep_control=reference.is_local)
+
+
+def _below(value: dict[str, JsonValue]) -> str:
+    """Return the folders that stand before the name to give: `/sub/dir`, empty for none."""
+    parts = str(value.get("basename") or "").split("/")[:-1]
+    return "".join(f"/{safe_name(part)}" for part in parts if part not in ("", ".", ".."))
 
 
 def _planned(
@@ -135,6 +147,7 @@ def _planned(
         disclosable=word,
         named_by=Reference(str(value[NAMED_BY])) if NAMED_BY in value else None,
         named_at=str(value.get(NAMED_AT, "")),
+        optional=value.get(OPTIONAL) is True,
     )
 
 
@@ -189,6 +202,10 @@ def missing_locally(files: Iterable[PlannedInput]) -> list[str]:
         if not item.reference.is_local:
             continue
         path = item.reference.path
+        if names_part(item.reference):
+            if not _exists(path):
+                lines.append(f"{item.place}: no such archive: {path}")
+            continue
         kind = "folder" if item.kind == "directory" else "file"
         if not _exists(path):
             lines.append(f"{item.place}: no such {kind}: {path}")

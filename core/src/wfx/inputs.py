@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any
 
 from wfx.documents import load_document
 from wfx.errors import DefinitionError, DocumentError, InputError
-from wfx.references import Reference
+from wfx.itemforms import NOTE, long_form, part_uri
+from wfx.references import SCHEME, Reference
 from wfx.values import JsonValue, Parameter, Values
 from wfx.valuetypes import array_of, check_values, map_files, parse_text
 
@@ -62,11 +64,13 @@ def assemble(
     options: Sequence[InputOption] = (),
     *,
     cwd: Path | None = None,
+    expand: Callable[[Values, Sequence[Parameter]], Values] | None = None,
 ) -> Values:
     """Return the inputs, checked, with every `location` an absolute URI.
 
     A later layer overrides an earlier one, and `options` override them all; one that is given more than once appends
-    where the input takes an array. Raises InputError that lists all problems.
+    where the input takes an array. `expand` puts files in the place of patterns, and of what stands for many. Raises
+    InputError that lists all problems.
     """
     folder = cwd or Path.cwd()
     merged: Values = {}
@@ -113,6 +117,8 @@ def assemble(
         place = places.get(str(path[0])) if path else None
         return place(path) if place is not None else layers[-1].where(()) if layers else "inputs"
 
+    if expand is not None:
+        merged = expand(merged, parameters)
     found = check_values(merged, parameters, where)
     if found:
         shown = found[:10] + ([f"and {len(found) - 10} more"] if len(found) > 10 else [])
@@ -142,32 +148,8 @@ def _only_directories(kind: Any) -> bool:
 
 def _absolute(value: JsonValue, base: Reference | Path, name: str) -> JsonValue:
     """Make every location of a value absolute, and bring the short forms of files to the long one."""
-    result: JsonValue = _files(_long_form(value, name), base, name)
+    result: JsonValue = _files(long_form(value, name), base, name)
     return result
-
-
-def _long_form(value: Any, name: str) -> Any:
-    if isinstance(value, list):
-        return [_long_form(item, name) for item in value]
-    if not isinstance(value, dict):
-        return value
-    for short, cls in (("file", "File"), ("directory", "Directory")):
-        if (
-            short in value
-            and "class" not in value
-            and not set(value) - {short, "sha256", "size", "name", "disclosable"}
-        ):
-            result: dict[str, Any] = {"class": cls, "location": value[short]}
-            if "sha256" in value:
-                result["checksum"] = f"sha256${str(value['sha256']).lower()}"
-            if "size" in value:
-                result["size"] = value["size"]
-            if "name" in value:
-                result["basename"] = value["name"]
-            if "disclosable" in value:
-                result["disclosable"] = value["disclosable"]
-            return result
-    return {key: _long_form(item, name) for key, item in value.items()}
 
 
 def _files(value: JsonValue, base: Reference | Path, name: str) -> Any:
@@ -180,7 +162,19 @@ def _files(value: JsonValue, base: Reference | Path, name: str) -> Any:
         if not isinstance(location, str):
             raise InputError(f"the location {location!r} is no text", where=name)
         item.pop("path", None)
+        note = item.get(NOTE, {})
+        if "expand" in note and not SCHEME.match(location) and not isinstance(base, Reference):
+            # Signs of a pattern stay what they are in a path, and are told from those of a name.
+            note["expand"].setdefault("path", str(base / os.path.expanduser(location)))
+        if "columns" in note.get("expand", {}):
+            note["expand"]["base"] = base.uri if isinstance(base, Reference) else str(base)
         item["location"] = Reference.parse(location, base).uri
+        if "part" in note:
+            item["location"] = part_uri(item["location"], str(note.pop("part")))
+        if "alternates" in note:
+            note["alternates"] = [Reference.parse(text, base).uri for text in note["alternates"]]
+        if not note:
+            item.pop(NOTE, None)
         return item
 
     return map_files(value, change)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from wfx.archives import kind_of
 from wfx.errors import FetchError, ReferenceNotFound
 from wfx.fetching import Fetched, Source
 from wfx.references import Reference
+from wfx.treeparts import names_part, with_part
 from wfx.treepaths import safe_name
 
 if TYPE_CHECKING:
@@ -90,16 +92,33 @@ def open_origin(
         raise ReferenceNotFound("no such file or folder", where=str(reference.path))
     if reference.is_local and reference.path.is_dir():
         return Origin(Found(reference, "document", reference.path, "", 0, reference))
-    if reference.is_local:
+    if reference.is_local and not names_part(reference):
+        if kind_of(reference.path).container:
+            return _open_archive(reference, session, scratch, behalf)
         return Origin(local(reference, "document", session), entry=reference.path.name)
-    [fetched] = session.fetch([Source(reference)], purpose="workflow", behalf=behalf)
+    [fetched] = session.fetch([Source(reference, around=True)], purpose="workflow", behalf=behalf)
     if fetched.local is not None:
         return open_origin(Reference.of_path(fetched.local), session, scratch)
     if fetched.kind == "file" and not fetched.entry:
+        path = session.store.blob(fetched.sha256)
+        if path is not None and not names_part(reference) and kind_of(path).container:
+            return _open_archive(reference, session, scratch, behalf)
         found = stored(reference, "document", fetched, session)
         name = fetched.name or reference.name or "workflow"
         return Origin(found, pinned=fetched.pinned, revision=fetched.revision, licence=fetched.licence, entry=name)
     return open_tree(reference, fetched, session, scratch)
+
+
+def _open_archive(reference: Reference, session: Session, scratch: Path, behalf: Reference | None) -> Origin:
+    """Open an archive that is the workflow as a whole; of one with a single folder at its top, that folder."""
+    whole = with_part(reference, "")
+    [fetched] = session.fetch([Source(whole, around=True)], purpose="workflow", behalf=behalf)
+    origin = open_tree(whole, fetched, session, scratch)
+    assert origin.root is not None
+    inside = list(origin.root.iterdir())
+    if len(inside) == 1 and inside[0].is_dir() and not inside[0].is_symlink():
+        origin.main.path = inside[0]
+    return origin
 
 
 def open_tree(reference: Reference, fetched: Fetched, session: Session, scratch: Path) -> Origin:
@@ -110,7 +129,9 @@ def open_tree(reference: Reference, fetched: Fetched, session: Session, scratch:
     session.store.place_tree(digest_of_tree, root)
     files = {entry.path: (entry.sha256, entry.size) for entry in manifest.entries if entry.sha256}
     pinned = fetched.pinned or reference
-    base = Reference(pinned.uri.partition("#")[0])
+    # What lies in an archive of this machine is no file of it: nothing in it names one.
+    local_archive = "archive+" if pinned.is_local else ""
+    base = Reference(local_archive + pinned.uri.partition("#")[0])
     origin = Origin(
         Found(reference, "document", root, "", 0, pinned), root=root, base=base, pinned=pinned,
         revision=fetched.revision, label=fetched.label, licence=fetched.licence, manifest=files,

@@ -12,10 +12,11 @@ from wfx import disclosing
 from wfx.disclosing import Disclosable
 from wfx.engines import Description, Engine
 from wfx.errors import InputError
-from wfx.fetching import Expected, LocalFetcher, StreamFetcher
+from wfx.fetching import Expected
 from wfx.records import decode, digest, encode
 from wfx.references import Reference
-from wfx.values import Values
+from wfx.treeparts import names_part
+from wfx.values import JsonValue, Values
 
 if TYPE_CHECKING:
     from wfx.closures import Closure
@@ -74,6 +75,10 @@ class PlannedInput:
     parameter: str
     """The first parameter that names it, for messages."""
     expected: Expected = Expected()
+    archive: Expected = Expected()
+    """What is stated of the archive, where the reference names a member of one by `#path=`."""
+    alternates: tuple[Reference, ...] = ()
+    """Mirrors, asked in this order when the reference fails."""
     known_sha256: str | None = None
     """From the store or, for a local file, from reading it."""
     known_size: int | None = None
@@ -81,6 +86,18 @@ class PlannedInput:
     pinned: Reference | None = None
     host: str = ""
     licence: str | None = None
+    attribution: tuple[str, ...] = ()
+    """Who is to be named where the file is handed on, as the user says: a text, or a URI, each."""
+    optional: bool = False
+    """Whether it was taken because it is there, and the workflow can do without."""
+    cacheable: bool = True
+    """Whether the store may keep it once it is staged."""
+    transfer: int | None = None
+    """Bytes that have to come for it, where that was asked: of a member of an archive, those of the archive; 0: none."""
+    refused: str = ""
+    """What its place said when it was asked without success."""
+    table: dict[str, JsonValue] = field(default_factory=dict)
+    """Of a table that names files: how its cells become their places beside it (`wfx.tables`)."""
     own_network: str = ""
     """Who opens connections of its own for it, past wfx's gate to the network: `wfx-fsspec 0.1.0`; empty: nobody."""
     named_by: Reference | None = None
@@ -119,6 +136,8 @@ class PlannedImage:
     entrypoint: tuple[str, ...] = ()
     bases: dict[str, str] = field(default_factory=dict)
     """Of one that is built: the images it builds on, and their digests."""
+    signed: str = ""
+    """sha256 of the public key that has signed it, in hex, where keys are configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +155,6 @@ class PlannedProgram:
 
 
 @dataclass(frozen=True, slots=True)
-    signed: str = ""
-    """sha256 of the public key that has signed it, in hex, where keys are configured."""
 class Plan:
     """What will be done: data, versioned and stored; what is executed is the plan as stored."""
 
@@ -240,9 +257,10 @@ def make_plan(
     `named` says who names a URI, where that is not the user.
     Raises InputError for local files that are not there, all at once.
     """
-    from wfx import __version__
+    from wfx import __version__, asking, sidenotes, tables
     from wfx.inputfiles import Layout, missing_locally
 
+    values, notes = sidenotes.split(values)
     values, policy = disclosing.split(values)
     layout = Layout(policy)
     bound = layout.rewrite(engine.bind(description, values))
@@ -251,11 +269,14 @@ def make_plan(
         raise InputError("; ".join(missing[:20]) + (f"; and {len(missing) - 20} more" if len(missing) > 20 else ""))
     foreign = named or {}
     files = tuple(
-        _known(dataclasses.replace(item, named_by=foreign.get(item.reference.uri, item.named_by)), session)
+        _known(notes.on(dataclasses.replace(item, named_by=foreign.get(item.reference.uri, item.named_by))), session)
         for item in layout.files
     )
+    if gone := asking.absent(files, session):
+        files, bound = tuple(item for item in files if item.path not in gone), asking.without(bound, gone)
+    files = tables.settled(files)
     if probe and not session.offline:
-        files = tuple(_probe(item, session) for item in files)
+        files = asking.ask(files, session)
     return Plan(
         name=name,
         workflow=planned_workflow(closure),
@@ -277,7 +298,7 @@ def make_plan(
 
 def _known(item: PlannedInput, session: Session) -> PlannedInput:
     """Add what this machine knows: a local file's digest, the store's memory of a remote one."""
-    if item.reference.is_local:
+    if item.reference.is_local and not names_part(item.reference):
         path = item.reference.path
         hashed = session.store.hash_tree(path) if item.kind == "directory" else session.store.hash_file(path)
         return dataclasses.replace(item, known_sha256=hashed[0], known_size=hashed[1])
@@ -289,27 +310,11 @@ def _known(item: PlannedInput, session: Session) -> PlannedInput:
     if known is None:
         return item
     return dataclasses.replace(
-        item, known_sha256=known.sha256, known_size=known.size, validator=known.validator, licence=known.licence
-    )
-
-
-def _probe(item: PlannedInput, session: Session) -> PlannedInput:
-    """Ask the place of a remote stream for its size and validator, reading nothing."""
-    fetcher = session.plugins.fetcher(item.reference)
-    if issubclass(fetcher, LocalFetcher) or not issubclass(fetcher, StreamFetcher):
-        return item
-    net = session.net if item.named_by is None else session.net.on_behalf_of(item.named_by, "fetch")
-    opener = fetcher()
-    if opener.files(item.reference, net) is not None:
-        return item
-    body = opener.open(item.reference, net)
-    body.stream.close()
-    same = item.validator is not None and body.validator == item.validator and body.total == item.known_size
-    return dataclasses.replace(
         item,
-        validator=body.validator,
-        known_size=body.total,
-        known_sha256=item.known_sha256 if same else None,
+        known_sha256=known.sha256,
+        known_size=known.size,
+        validator=known.validator,
+        licence=item.licence or known.licence,
     )
 
 
@@ -324,6 +329,6 @@ def _distributions(
         # A crate that lies here needs nobody to fetch it.
         session.plugins.fetcher_provider(reference)
         for reference in places.values()
-        if not reference.scheme.startswith("crate+")
+        if not reference.scheme.startswith(("crate+", "archive+"))
     ]
     return {p.distribution: p.version for p in sorted(filter(None, providers), key=lambda p: p.distribution)}

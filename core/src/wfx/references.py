@@ -123,7 +123,13 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """The last part of the path, decoded: the file name to give to what is fetched (may be empty)."""
+        """The last part of the path, decoded: the file name to give to what is fetched (may be empty).
+
+        Of a part that `#path=` names, it is that part's.
+        """
+        for part in self.fragment.split("&"):
+            if part.startswith("path=") and (path := part.removeprefix("path=").rstrip("/")):
+                return os.fsdecode(unquote_to_bytes(path.rpartition("/")[2]))
         if self.is_local:
             return self.path.name
         path = urlsplit(self.uri).path.rstrip("/")

@@ -75,6 +75,7 @@ class Session:
         `behalf` is the document that names them, where they are not the user's own references: then what the document
         may not name is refused (`Net.on_behalf_of`).
         """
+        from wfx.archives.rules import Limits
         from wfx.downloading import FetchSettings, fetch
 
         net = self.net.on_behalf_of(behalf, purpose) if behalf is not None else self.net
@@ -84,6 +85,11 @@ class Session:
             retries=self.config.get_int("fetch.retries"),
             low_speed_time=self.config.get_float("fetch.low_speed_time"),
             max_bytes=self.config.get_int("fetch.max_bytes"),
+            archive=Limits(
+                entries=self.config.get_int("archive.max_entries"),
+                bytes=self.config.get_int("archive.max_bytes"),
+                ratio=self.config.get_int("archive.max_ratio"),
+            ),
         )
         return fetch(
             sources, store=self.store, net=net, plugins=self.plugins, progress=self.progress, settings=settings,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from wfx import tables
 from wfx.errors import InputError, IntegrityError, MachineError, WfxError
 from wfx.fetching import Fetched, Source
 from wfx.inputfiles import with_digests
@@ -44,6 +45,7 @@ class Locked:
     hops: tuple[Reference, ...] = ()
     media_type: str | None = None
     licence: str | None = None
+    attribution: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,13 @@ def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[
     answers: dict[int, Fetched] = {}
     for behalf in dict.fromkeys(item.named_by for item in plan.files):
         numbers = [n for n, item in enumerate(plan.files) if item.named_by == behalf]
-        sources = [Source(plan.files[n].reference, plan.files[n].expected) for n in numbers]
+        sources = [_source(plan.files[n]) for n in numbers]
         try:
             answers.update(zip(numbers, session.fetch(sources, behalf=behalf, refresh=refresh), strict=True))
         except WfxError as error:
             _tell_place(error, [plan.files[n] for n in numbers])
             raise
-    fetched = [answers[n] for n in range(len(plan.files))]
+    fetched = [tables.rewritten(item, answers[n], session.store) for n, item in enumerate(plan.files)]
     for item, answer in zip(plan.files, fetched, strict=True):
         if answer.kind != item.kind:
             raise InputError(
@@ -130,6 +132,11 @@ def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[
                 where=str(item.reference),
             )
     return fetched
+
+
+def _source(item: PlannedInput) -> Source:
+    # Without the user's word on the licence: the store remembers what places say.
+    return Source(item.reference, item.expected, alternates=item.alternates, archive=item.archive)
 
 
 def _tell_place(error: WfxError, files: Sequence[PlannedInput]) -> None:
@@ -152,7 +159,8 @@ def make_lock(plan: Plan, fetched: Sequence[Fetched], images: Sequence[StagedIma
             revision=answer.revision,
             hops=answer.hops,
             media_type=answer.media_type,
-            licence=answer.licence,
+            licence=item.licence or answer.licence,
+            attribution=item.attribution,
         )
         for item, answer in zip(plan.files, fetched, strict=True)
     )
@@ -208,6 +216,25 @@ def place_inputs(plan: Plan, fetched: Sequence[Fetched], directory: Path, store:
         elif store.place(answer.sha256, target, link=link) == "link":
             linked.append(answer.sha256)
     return linked
+
+
+def forget_what_is_not_kept(plan: Plan, fetched: Sequence[Fetched], store: Store) -> None:
+    """Take out of the store what has just come and is not to stay there (`cacheable: false`); a run has it now.
+
+    While another wfx uses the store it stays until `wfx cache gc`.
+    """
+    from wfx.store.care import forget
+
+    pairs = zip(plan.files, fetched, strict=True)
+    gone = [(item, answer) for item, answer in pairs if not item.cacheable and not answer.from_store]
+    digests = {answer.sha256 for _, answer in gone}
+    for item, _ in gone:
+        # An archive goes with its members.
+        known = store.known(item.reference.without_fragment())
+        if known is not None:
+            digests.add(known.sha256)
+    if digests:
+        forget(store, digests)
 
 
 def _place_local(item: PlannedInput, answer: Fetched, target: Path, store: Store) -> None:

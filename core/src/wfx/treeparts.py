@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from wfx.errors import PolicyError, ReferenceNotFound
 from wfx.references import Reference
@@ -17,6 +17,21 @@ def entry_of(reference: Reference) -> str:
         if part.startswith("path="):
             return os.fsdecode(unquote_to_bytes(part.removeprefix("path="))).strip("/")
     return ""
+
+
+def names_part(reference: Reference) -> bool:
+    """Say whether a reference names a part of what it leads to, by `#path=`; the whole of it, where the path is empty."""
+    return any(part.startswith("path=") for part in reference.fragment.split("&"))
+
+
+def with_part(whole: Reference, path: str) -> Reference:
+    """Return the reference of a part: of a file in an archive, say."""
+    return Reference(f"{whole.without_fragment().uri}#path={quoted_path(path)}")
+
+
+def quoted_path(path: str) -> str:
+    """Return a path as it stands after `#path=`."""
+    return quote(os.fsencode(path))
 
 
 def part_of(store: Store, tree: str, entry: str, reference: Reference) -> Known:

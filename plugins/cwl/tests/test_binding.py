@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wfx.engines import Description
+from wfx.inputfiles import OPTIONAL
 from wfx.references import Reference
 from wfx.values import Field, Parameter, SecondaryFile, ValueType
 from wfx_cwl.binding import applied, beside, bind
@@ -129,10 +130,12 @@ def test_an_expression_that_only_puts_the_name_together_is_evaluated(tmp_path: P
     assert companions(bound) == ["a.b.bai", "a.b.bam.csi", "x.bam"]
 
 
-def test_only_required_companions_are_looked_for_elsewhere() -> None:
+def test_companions_elsewhere_that_a_tool_can_do_without_are_marked_for_the_core_to_ask() -> None:
     value = {"class": "File", "location": "https://h/a.bam?x=1"}
     bound = bind(with_companions(".bai", (".opt", False)), {"x": value})["x"]
-    assert [item["location"] for item in bound["secondaryFiles"]] == ["https://h/a.bam.bai?x=1"]
+    assert [(item["location"], item.get(OPTIONAL)) for item in bound["secondaryFiles"]] == [
+        ("https://h/a.bam.bai?x=1", None), ("https://h/a.bam.opt?x=1", True),
+    ]  # fmt: skip
 
 
 def test_arrays_and_fields_of_records_get_their_companions(tmp_path: Path) -> None:

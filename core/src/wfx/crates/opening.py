@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wfx.crates.payloads import FolderPayload
-from wfx.crates.reading import DETACHED, MOST_METADATA, NAMES, Crate, is_metadata_name, load, read
+from wfx.crates.reading import DETACHED, MOST_METADATA, NAMES, Crate, NoCrateInZip, is_metadata_name, load, read
 from wfx.errors import DefinitionError, MachineError, ReferenceNotFound, UnknownKey, UsageError
 from wfx.fetching import ResolverFetcher, Source
 from wfx.references import Reference
@@ -79,7 +79,10 @@ def find_crate(text: str, session: Session) -> Crate | None:
         except UsageError:
             return None
     if looks_like_crate(reference):
-        return open_crate(reference, session)
+        try:
+            return open_crate(reference, session)
+        except NoCrateInZip:
+            return None
     if reference.is_local:
         return _detached_in(reference, session)
     if not _may_lead_to_one(reference, session):

@@ -158,6 +158,10 @@ def is_metadata_name(name: str) -> bool:
     return name in NAMES or name.endswith((DETACHED, DETACHED + "ld"))
 
 
+class NoCrateInZip(DefinitionError):
+    """A zip without metadata: it may be an archive of something else."""
+
+
 def read(place: Path) -> Crate:
     """Read the crate at a path: its folder, its metadata file, or a zip of it.
 
@@ -192,7 +196,7 @@ def _from_zip(place: Path) -> Crate:
         if name is not None:
             return _load(payload, name)
     archive.close()
-    raise DefinitionError(f"there is no {NAMES[0]} in it", where=str(place))
+    raise NoCrateInZip(f"there is no {NAMES[0]} in it", where=str(place))
 
 
 def _descriptor_in(payload: Payload, folder: str) -> str | None:

@@ -149,6 +149,20 @@ def gc(store: Store, keep: Iterable[str], *, older_than: float = 30 * DAY, dry_r
     return report
 
 
+def forget(store: Store, digests: Iterable[str]) -> bool:
+    """Remove blobs and trees that are not to be kept, and what was learnt of references to them.
+
+    False, and nothing is removed, while another wfx uses the store.
+    """
+    with store.locked(IN_USE, wait=False) as alone:
+        if alone:
+            gone = set(digests)
+            for sha256 in list(gone):
+                gone |= _of_manifest(store, sha256)
+            _remove(store, sorted(gone))
+        return alone
+
+
 def _of_manifest(store: Store, sha256: str) -> set[str]:
     path = store.path_of(sha256)
     with contextlib.suppress(OSError, WfxError):

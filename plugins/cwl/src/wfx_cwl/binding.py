@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 from wfx.engines import Description
 from wfx.errors import InputError
+from wfx.inputfiles import OPTIONAL
 from wfx.references import Reference
 from wfx.values import JsonValue, SecondaryFile, Values, ValueType
 
@@ -84,14 +85,15 @@ def _companions(value: dict[str, JsonValue], patterns: Sequence[SecondaryFile]) 
         if companion is None or there is None or companion in here:
             continue
         place = beside(reference, there)
-        if place.is_local:
-            # An optional companion is taken where it is; whether a required one is missing is said by the core.
-            if not os.path.lexists(place.path) and wanted.required is False:
-                continue
-        elif wanted.required is False:
+        # An optional companion is taken where it is; whether a required one is missing is said by the core.
+        if place.is_local and wanted.required is False and not os.path.lexists(place.path):
             continue
         kind = "Directory" if place.is_local and place.path.is_dir() else "File"
-        companions.append({"class": kind, "location": place.uri, "basename": companion})
+        found: dict[str, JsonValue] = {"class": kind, "location": place.uri, "basename": companion}
+        if wanted.required is False and not place.is_local:
+            # Only its place can tell whether it is there, and the core asks it.
+            found[OPTIONAL] = True
+        companions.append(found)
         here.add(companion)
     return {**value, "secondaryFiles": companions} if companions else value
 
