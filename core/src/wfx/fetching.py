@@ -152,10 +152,6 @@ class ResolverFetcher(Fetcher):
         resolutions and records each. Raises ReferenceNotFound, AccessDenied or FetchError.
         """
 
-
-class StreamFetcher(Fetcher):
-    """Opens a stream of bytes; must be safe to call from several threads."""
-
     def signer(self, ref: Reference, pinned: Reference, keys: Sequence[bytes], net: Net) -> str:
         """Say which of the public keys (PEM) has signed what `pinned` stands for: the sha256 of its DER form, in hex.
 
@@ -165,6 +161,10 @@ class StreamFetcher(Fetcher):
         from wfx.errors import PolicyError
 
         raise PolicyError("it is not signed", where=str(pinned), why="its place knows of no signatures")
+
+
+class StreamFetcher(Fetcher):
+    """Opens a stream of bytes; must be safe to call from several threads."""
 
     @abstractmethod
     def open(self, ref: Reference, net: Net, span: Span | None = None) -> Body:

@@ -350,8 +350,8 @@ class _Work:
             if finished is not None and finished.record is not None:
                 record = running.keep_policy(directory, finished.record, plan)
                 return replace(finished, plan=record.plan, record=record)
-        staging.forget_what_is_not_kept(plan, fetched, self.session.store)
             self._stage(directory, plan, lock, fetched)
+        staging.forget_what_is_not_kept(plan, fetched, self.session.store)
         if self.options.stage_only:
             return Outcome(directory.path, directory.state.run, plan, lock)
         from wfx import executing
