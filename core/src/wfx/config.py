@@ -75,7 +75,7 @@ SETTINGS = (
 )  # fmt: skip
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 # Sections that belong to plugins: their keys are the plugin's own (its README has the table).
-FREE_SECTIONS = ("container", "engine", "fetcher", "site")
+FREE_SECTIONS = ("container", "engine", "exporter", "fetcher", "site")
 
 
 @dataclass(frozen=True, slots=True)

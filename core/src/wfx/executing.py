@@ -14,6 +14,7 @@ from wfx import running, runtimes
 from wfx.choosing import settings_of
 from wfx.engines import Engine, Installation
 from wfx.errors import IntegrityError, WfxError
+from wfx.exporting import exporter_of
 from wfx.hosts import EngineHost
 from wfx.planning import Plan
 from wfx.provided import in_use
@@ -84,7 +85,7 @@ class ReadyExporter:
     """The exporter of crates, which gets ready while the engine works."""
 
     def __init__(self, session: Session) -> None:
-        self._exporter = session.plugins.exporter("ro-crate")()
+        self._exporter = exporter_of("ro-crate", session)
         self._thread = threading.Thread(target=self._prepare, name="exporter", daemon=True)
         self._thread.start()
 

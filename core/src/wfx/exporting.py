@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -14,6 +14,8 @@ from wfx.errors import UsageError
 if TYPE_CHECKING:
     from wfx.packing import Member
     from wfx.running import RunRecord
+    from wfx.session import Session
+    from wfx.values import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Exporter(ABC):
         self, crate: Path, members: Sequence[Member], omissions: Sequence[Omission], record: RunRecord | None
     ) -> dict[str, bytes]:
         """Return the metadata files of a crate of which `members` alone are handed on, by their path; change nothing.
+    def __init__(self, settings: Mapping[str, JsonValue] | None = None) -> None:
+        """Take the configuration's section `exporter.KEY`, which is in `settings` then; look at nothing yet."""
+        self.settings: Mapping[str, JsonValue] = settings or {}
+
 
         What is left out stays in them as a reference with size and digest, and says why. `members` whose bytes were
         changed for the purpose have them as their source.
@@ -96,3 +102,8 @@ class Exporter(ABC):
     def check(self, crate: Path) -> list[Finding]:
         """Look whether a crate is valid; an empty list is a clean bill."""
         raise UsageError(f"{self.keys[0]} checks nothing")
+
+
+def exporter_of(key: str, session: Session) -> Exporter:
+    """Return the exporter of a form, with its section of the configuration. Raises PluginError."""
+    return session.plugins.exporter(key)(session.config.section(f"exporter.{key}"))

@@ -25,6 +25,7 @@ from wfx.crates.reading import text
 from wfx.definitions import Definition, on_this_machine
 from wfx.engines import Engine
 from wfx.errors import DefinitionError, EngineError, UsageError
+from wfx.exporting import exporter_of
 from wfx.planning import NONE, now
 from wfx.records import encode
 from wfx.rundirs import COMPARISON, RunDirectory
@@ -167,5 +168,5 @@ def _write_down(outcome: Outcome, held: Held, found: Comparison, session: Sessio
         data = json.dumps(report, ensure_ascii=False, indent=1).encode("utf-8", "replace")
         directory.write_atomic(COMPARISON, data)
         directory.save("record", record)
-        session.plugins.exporter("ro-crate")().describe(record, directory.path)
+        exporter_of("ro-crate", session).describe(record, directory.path)
         directory.journal.append({"event": "compared", "reproduced": found.reproduced, "with": compared.original})

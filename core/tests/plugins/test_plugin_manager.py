@@ -156,3 +156,31 @@ def test_every_published_key_is_an_entry_point_of_a_package_here():
     for kind, keys in PUBLISHED.items():
         for key, package in keys.items():
             assert installed.get((kind, key)) == package
+
+
+EXPORTER = """
+from wfx import hookimpl
+from wfx.exporting import Exporter
+class Packer(Exporter):
+    keys = ("labtar",)
+    def pack(self, crate, into):
+        into.write_text(str(self.settings["level"]))
+        return into
+@hookimpl
+def wfx_exporters():
+    return [Packer]
+"""
+
+
+def test_an_exporter_has_its_section_of_the_configuration(site, tmp_path, monkeypatch):
+    from wfx.config import Config
+    from wfx.exporting import exporter_of
+    from wfx.session import Session
+
+    write_distribution(site, "plug-tar", "1.0", {"wfx.exporters": {"labtar": "plug_tar"}}, {"plug_tar": EXPORTER})
+    monkeypatch.setenv("WFX_HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / "config").mkdir(parents=True)
+    (tmp_path / "home" / "config" / "config.toml").write_text("[exporter.labtar]\nlevel = 7\n")
+    with Session(Config.load()) as session:
+        assert exporter_of("labtar", session).pack(tmp_path, tmp_path / "packed").read_text() == "7"
+        assert exporter_of("ro-crate", session).settings == {}

@@ -51,7 +51,8 @@ def export(
 
     with open_session(level=level) as (session, display):
         crate = Register(session.directories.state).find(run).directory
-        exporter = session.plugins.exporter(form)()
+        exporter = exporter_of(form, session)
+    from wfx.exporting import exporter_of
         target = output or Path.cwd() / f"{crate.resolve().name}{exporter.suffix}"
         if not dry_run and (target.exists() or target.is_symlink()):
             raise MachineError("there is something already", where=str(target), remedy="name another place with -o")
@@ -108,11 +109,12 @@ def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
         path = Path(crate)
         if not path.exists():
             path = Register(session.directories.state).find(crate).directory
+    from wfx.exporting import exporter_of
         if path.name == "ro-crate-metadata.json":
             path = path.parent
-        findings = session.plugins.exporter("ro-crate")().check(path)
+        findings = exporter_of("ro-crate", session).check(path)
         if _is_bag(path) and "bagit" in session.plugins.keys("exporter"):
-            findings += session.plugins.exporter("bagit")().check(path)
+            findings += exporter_of("bagit", session).check(path)
     faults = [f for f in findings if f.severity == "error" or (strict and f.severity == "warning")]
     if as_json:
         print_json({"crate": str(path), "valid": not faults, "findings": findings})
