@@ -63,7 +63,7 @@ class Describer:
             started=started, ended=ended, exit_code=int(code) if isinstance(code, int) else None,
             command=tuple(["sh", "-c", command] if (command := self._command(told)) else []),
             inputs=self._parameters(told) | self._data(told.get("inputs")),
-            outputs=self._data(told.get("outputs")) | self._collections(told.get("output_collections"))
+            outputs=self._collections(told.get("output_collections")) | self._data(told.get("outputs"))
             if state == "completed" else {},
             resources=resources(told), error=complaint(told) if state == "failed" else "",
         )  # fmt: skip
