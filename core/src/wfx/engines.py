@@ -22,6 +22,7 @@ from wfx.versions import satisfies
 
 if TYPE_CHECKING:
     from wfx.net import Net
+    from wfx.planning import Plan
     from wfx.providing import Provision
     from wfx.staging import StagedRun
 
@@ -440,6 +441,17 @@ class Engine(ABC):
         EngineError where it cannot run: a server lacks a tool.
         """
         return ()
+
+    def brings(self, plan: Plan) -> tuple[str, ...]:
+        """Return the origins (`https://HOST`) that `prepare` must reach for a staged run; by default none."""
+        return ()
+
+    def prepare(self, plan: Plan, online: Host) -> None:
+        """Make ready what a run needs beside workflow, inputs and images; called while it is staged.
+
+        What is made lies in the host's folder `state`, where `run` finds it. Only what `online` starts has a network: no
+        document of a workflow may be executed there. Not called where `brings` names nothing. Raises EngineError.
+        """
 
     def attach(
         self, known: JsonValue, staged: StagedRun, events: Callable[[StepEvent], None],

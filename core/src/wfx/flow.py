@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from wfx import closures, planning, running, staging
+from wfx import closures, planning, preparing, running, staging
 from wfx.about import merged
 from wfx.choosing import Choice, bare_engine, choose, choose_for, settings_of
 from wfx.closures import Closure
 from wfx.defaults import named_by_default
 from wfx.definitions import Definition, inputs_as_given
-from wfx.engineoptions import TEXT, with_texts
 from wfx.engineoptions import TEXT, with_texts
 from wfx.engines import Description, Engine, StepEvent
 from wfx.errors import UsageError, WfxError
@@ -350,7 +349,11 @@ class _Work:
             if finished is not None and finished.record is not None:
                 record = running.keep_policy(directory, finished.record, plan)
                 return replace(finished, plan=record.plan, record=record)
-            self._stage(directory, plan, lock, fetched)
+            try:
+                self._stage(directory, plan, lock, fetched)
+            except BaseException:
+                self._abandon()
+                raise
         staging.forget_what_is_not_kept(plan, fetched, self.session.store)
         if self.options.stage_only:
             return Outcome(directory.path, directory.state.run, plan, lock)
@@ -384,12 +387,15 @@ class _Work:
             self.directory = directory
             return directory, plan, lock, fetched
         except BaseException:
-            # Nothing half-written stays: what was fetched is in the store, the directory was ours and new.
-            if self.directory is not None and self.directory.fresh:
-                if self.engine is not None:
-                    self.engine.close()  # it still writes there
-                self.directory.abandon()
+            self._abandon()
             raise
+
+    def _abandon(self) -> None:
+        """Leave nothing half-written: what was fetched is in the store, a directory that is new is ours."""
+        if self.directory is not None and self.directory.fresh:
+            if self.engine is not None:
+                self.engine.close()  # it still writes there
+            self.directory.abandon()
 
     def _stage(self, directory: RunDirectory, plan: Plan, lock: Lock, fetched: Sequence[Fetched]) -> None:
         self.reporter.phase(f"staging into {directory.path}")
@@ -405,6 +411,10 @@ class _Work:
             directory.clear("inputs")
             # Hard links of the store's copies are safe only under the sandbox's read-only mount.
             staging.place_inputs(plan, fetched, directory.path, self.session.store, link=self.sandbox.active)
+            preparing.prepare(
+                directory, plan, self.closure, self.sandbox, self.session, options=self.describing,
+                installation=self.choice.installation, tell=self.reporter.phase,
+            )  # fmt: skip
         directory.save("plan", plan)
         directory.save("lock", lock)
         running.write_public(directory, plan, lock)
