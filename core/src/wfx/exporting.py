@@ -58,6 +58,10 @@ class Exporter(ABC):
     suffix: ClassVar[str] = ""
     """Of the file or folder that `pack` writes."""
 
+    def __init__(self, settings: Mapping[str, JsonValue] | None = None) -> None:
+        """Take the configuration's section `exporter.KEY`, which is in `settings` then; look at nothing yet."""
+        self.settings: Mapping[str, JsonValue] = settings or {}
+
     def prepare(self) -> None:
         """Import what `describe` needs; called in a thread of its own while the engine works. By default nothing."""
 
@@ -72,10 +76,6 @@ class Exporter(ABC):
         self, crate: Path, members: Sequence[Member], omissions: Sequence[Omission], record: RunRecord | None
     ) -> dict[str, bytes]:
         """Return the metadata files of a crate of which `members` alone are handed on, by their path; change nothing.
-    def __init__(self, settings: Mapping[str, JsonValue] | None = None) -> None:
-        """Take the configuration's section `exporter.KEY`, which is in `settings` then; look at nothing yet."""
-        self.settings: Mapping[str, JsonValue] = settings or {}
-
 
         What is left out stays in them as a reference with size and digest, and says why. `members` whose bytes were
         changed for the purpose have them as their source.

@@ -46,18 +46,18 @@ def export(
     A run that is only staged is packed too, as a crate to be run. What is left out stays in the metadata as a reference
     with its size and digest. What the definition does not let be disclosed is always left out.
     """
+    from wfx.exporting import exporter_of
     from wfx.parcels import make_parcel
     from wfx.runs import Register
 
     with open_session(level=level) as (session, display):
         crate = Register(session.directories.state).find(run).directory
         exporter = exporter_of(form, session)
-    from wfx.exporting import exporter_of
         target = output or Path.cwd() / f"{crate.resolve().name}{exporter.suffix}"
         if not dry_run and (target.exists() or target.is_symlink()):
             raise MachineError("there is something already", where=str(target), remedy="name another place with -o")
         parcel = make_parcel(
-            crate, session.plugins.exporter("ro-crate")(), session.config, without=_listed(without),
+            crate, exporter_of("ro-crate", session), session.config, without=_listed(without),
             including=_listed(including),
         )  # fmt: skip
         for line in parcel_lines(parcel):
@@ -103,13 +103,13 @@ def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
     The structure, the files with their sizes and digests, and the rules of the profiles are looked at; where
     roc-validator is installed its checks are run too. A bag is held to its manifests.
     """
+    from wfx.exporting import exporter_of
     from wfx.runs import Register
 
     with open_session(level=level) as (session, _):
         path = Path(crate)
         if not path.exists():
             path = Register(session.directories.state).find(crate).directory
-    from wfx.exporting import exporter_of
         if path.name == "ro-crate-metadata.json":
             path = path.parent
         findings = exporter_of("ro-crate", session).check(path)
