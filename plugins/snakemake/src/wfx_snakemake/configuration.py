@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from wfx.engines import Description
-from wfx.errors import DefinitionError, UsageError
 from wfx.values import JsonValue, Parameter, Values, ValueType
-
-CONDA = "conda environment"
-"""Name of the `Software` by which the driver says that a rule asks for one; its spec is the environment's file."""
-
 
 STORAGE = "storage"
 """Id of the input with the files that the workflow reads from storage; the driver describes it."""
@@ -93,26 +88,6 @@ def _has_files(value: JsonValue) -> bool:
     if not isinstance(value, dict):
         return False
     return value.get("class") in ("File", "Directory") or any(map(_has_files, value.values()))
-
-
-def refuse_conda(description: Description, word: str) -> None:
-    """Refuse rules that ask for a conda environment, unless `word` is `path`: their programs are on PATH.
-
-    A conda environment is made from the network while the workflow runs, which a staged run does not do. A rule with a
-    container image as well has its programs from there.
-    """
-    if word not in ("refuse", "path"):
-        raise UsageError(
-            f"the setting engine.snakemake.snakemake.conda is {word!r}", remedy='set it to "refuse" or "path"'
-        )
-    for tool in description.tools:
-        for software in tool.software:
-            if word == "refuse" and software.name == CONDA and tool.image is None:
-                raise DefinitionError(
-                    f"the rule '{tool.name}' asks for the conda environment {', '.join(software.specs)}",
-                    where=tool.document, why="environments are made from the network, and a run has none",
-                    remedy='install its programs and set conda = "path" in [engine.snakemake.snakemake]',
-                )  # fmt: skip
 
 
 def name_files(description: Description, values: Values) -> Values:

@@ -23,12 +23,14 @@ from wfx.engines import (
     Wanted,
 )
 from wfx.errors import EngineError
+from wfx.planning import NONE
 from wfx.records import decode
 from wfx.values import JsonValue, Values
 
-from wfx_snakemake import configuration, documents, sheets
+from wfx_snakemake import conda, configuration, documents, sheets
 
 if TYPE_CHECKING:
+    from wfx.planning import Plan
     from wfx.providing import Provision
     from wfx.runtimes import Runtime
     from wfx.staging import StagedRun
@@ -44,7 +46,7 @@ class SnakemakeEngine(Engine):
     """Runs Snakefiles with Snakemake 8 and 9.
 
     Settings, in `[engine.snakemake.snakemake]`: `python`, the interpreter that has Snakemake, where it is not wfx's own;
-    `conda`, `refuse` or `path` (see `configuration.refuse_conda`).
+    `conda`, `refuse`, `path` or `create` (see `conda.word`).
     """
 
     keys = (documents.KEY,)
@@ -126,12 +128,36 @@ class SnakemakeEngine(Engine):
         Raises DefinitionError where a rule asks for a conda environment and nobody has said what to do about it.
         """
         settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
-        configuration.refuse_conda(description, str(settings.get("conda") or "refuse"))
+        conda.check(description, settings)
         return configuration.bind(description, sheets.bind(description, values, self.opened))
 
     def check(self, description: Description, sizes: Sequence[int]) -> tuple[str, ...]:
         """Say what of the workflow's profile is used and what is not."""
         return tuple(warning for warning in description.warnings if warning.startswith("the profile "))
+
+    def brings(self, plan: Plan) -> tuple[str, ...]:
+        """Return where the packages of conda environments come from."""
+        assert self.host is not None
+        if not self._creates(plan):
+            return ()
+        named = conda.needed(plan.description, containers=plan.containers != (NONE,)).values()
+        return conda.origins(self.host.tree / file for _, files in named for file in files.split(", "))
+
+    def prepare(self, plan: Plan, online: Host) -> None:
+        """Have conda make the environments where Snakemake will look for them.
+
+        Which they are Snakemake says, without a network; with one, conda alone is run.
+        """
+        assert self.host is not None
+        answer = self._driver().ask({**self._order(plan), "do": "environments"})
+        program = conda.program()
+        state = self.host.state / "conda"
+        maker = Driver(
+            online, "conda", [sys.executable, "-s", str(DRIVER / "making.py")], readable=[conda.root(program)],
+            env={"CONDA_PKGS_DIRS": str(state / "pkgs"), "CONDA_ENVS_DIRS": str(state / "named")},
+        )  # fmt: skip
+        maker.ask({"conda": str(program), "environments": answer["environments"], "lists": str(state / "lists")})
+        maker.close()
 
     def run(
         self, staged: StagedRun, events: Callable[[StepEvent], None], handle: Callable[[JsonValue], None]
@@ -144,15 +170,11 @@ class SnakemakeEngine(Engine):
         if staged.runtime is None and plan.description.images:
             images = dict.fromkeys(need.image for need in plan.description.images)
             logger.warning("rules run without containers; not used: %s", ", ".join(images))
-        overrides = configuration.overrides(plan.description, plan.inputs)
         order: dict[str, JsonValue] = {
-            "do": "run", **self._workflow(workflow.entry, workflow.fragment), "targets": list(targets),
-            "config": overrides, "root": str(staged.directory), "outputs": str(staged.directory / "outputs"),
+            **self._order(plan), "do": "run", "outputs": str(staged.directory / "outputs"),
             "logs": str(self.host.logs / "steps"), "cores": int(plan.options.get("cores") or 0),
-            "memory": int(plan.options.get("memory") or 0), "containers": _containers(staged.runtime),
+            "containers": _containers(staged.runtime),
             "steps": {step.id: step.tool for step in plan.description.steps},
-            "profile": plan.options.get("profile", ""), "sheets": dict(sheets.delimiters(plan.description)),
-            "storage": {file.reference.uri: file.path for file in plan.files},
             "declared": {output.id: output.type.kind == "array" for output in plan.description.outputs},
         }  # fmt: skip
         result = self._driver().run(order, events)
@@ -181,11 +203,40 @@ class SnakemakeEngine(Engine):
         return {"tree": str(self.host.tree), "entry": entry, "fragment": fragment, "aliases": dict(self.host.aliases),
                 "state": str(self.host.state), "profile": self.options.get("profile", "")}  # fmt: skip
 
+    def _order(self, plan: Plan) -> dict[str, JsonValue]:
+        """Return what Snakemake has to know to build the graph of a staged run."""
+        assert self.host is not None
+        return {
+            **self._workflow(plan.workflow.entry, plan.workflow.fragment), "root": str(self.host.tree.parent),
+            "targets": list(plan.options.get("targets", "").split()), "profile": plan.options.get("profile", ""),
+            "config": configuration.overrides(plan.description, plan.inputs),
+            "sheets": dict(sheets.delimiters(plan.description)), "memory": int(plan.options.get("memory") or 0),
+            "storage": {file.reference.uri: file.path for file in plan.files},
+            "conda": str(conda.program()) if self._creates(plan) else "",
+        }  # fmt: skip
+
+    def _creates(self, plan: Plan) -> bool:
+        settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
+        wanted = conda.needed(plan.description, containers=plan.containers != (NONE,))
+        return bool(wanted) and conda.word(settings) == "create"
+
     def _driver(self) -> Driver:
         if self._started is None:
             assert self.host is not None
-            self._started = Driver(self.host, "Snakemake", [self._python(), "-s", str(DRIVER)])
+            self._started = Driver(
+                self.host, "Snakemake", [self._python(), "-s", str(DRIVER)], readable=self._conda_root()
+            )
         return self._started
+
+    def _conda_root(self) -> list[Path]:
+        """Return what has to be seen of conda, which Snakemake calls for rules with environments."""
+        settings: Mapping[str, JsonValue] = self.host.settings if self.host is not None else {}
+        if conda.word(settings) != "create":
+            return []
+        try:
+            return [conda.root(conda.program())]
+        except EngineError:
+            return []  # who needs it has been told
 
 
 def _containers(runtime: Runtime | None) -> JsonValue:

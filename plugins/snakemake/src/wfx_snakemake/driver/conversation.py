@@ -1,6 +1,7 @@
 """The conversation: a JSON object a line from stdin, answers on stdout.
 
-`describe` gives a description, `run` gives events and a result. What Snakemake and the tools print goes to stderr.
+`describe` gives a description, `environments` those of conda, `run` gives events and a result. What Snakemake and the
+tools print goes to stderr.
 Every path in an answer is relative to the run directory.
 """
 
@@ -43,11 +44,14 @@ def answer(message: dict[str, Any]) -> None:
 def serve(message: dict[str, Any]) -> int:
     """Answer in this process; return its exit status."""
     from .description import describe
+    from .environments import needed
     from .running import run
 
     try:
         if message["do"] == "describe":
             tell({"description": describe(message)})
+        elif message["do"] == "environments":
+            tell({"environments": needed(message)})
         else:
             tell({"result": run(message)})
     except Broken as problem:

@@ -154,12 +154,11 @@ def told(problem: Broken) -> str:
     return f"{answer['what']} ({answer['where']})" + (f": {answer['why']}" if answer["why"] else "")
 
 
-def build(loaded: Any, target: str) -> Any:
-    """Return the graph of jobs for the target."""
+def build(loaded: Any, *wanted: str) -> Any:
+    """Return the graph of jobs for the targets, or the default one."""
     from snakemake.settings.types import DAGSettings, ExecutionSettings
 
-    targets = {target} if target else set()
-    loaded.dag(DAGSettings(targets=targets))
+    loaded.dag(DAGSettings(targets=set(filter(None, wanted))))
     workflow = loaded._workflow
     workflow.execution_settings = ExecutionSettings(lock=False, ignore_incomplete=True)
     workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)

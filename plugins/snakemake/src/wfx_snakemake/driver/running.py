@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from . import environments
 from .events import TAIL, Recorder
 from .notebooks import need_their_program
 from .outputs import NamedOutputs, publish
@@ -30,6 +31,9 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
     workdir = places.state / "work"
     workdir.mkdir(parents=True, exist_ok=True)
     lay_out(places, workdir)
+    if message.get("conda"):
+        environments.use_conda(message)
+        environments.tell_packages(places, Path(message["logs"]).parent)
     recorder = Recorder(message, places, workdir)
     listener = Listener(recorder)
     targets = set(message["targets"]) or ({message["fragment"]} if message["fragment"] else set())
@@ -42,7 +46,7 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
     ) as (_, loaded):  # fmt: skip
         logging.getLogger("snakemake.logging").addHandler(listener)
         workflow = load(loaded, places)
-        forget_environments(workflow)
+        forget_environments(workflow, made=bool(message.get("conda")), containers=bool(message.get("containers")))
         if not targets and not workflow.default_target:
             raise Broken(
                 "document", "it has no default target", places.entry, "the rules of included documents are none",
@@ -63,13 +67,14 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
     return {"status": "completed", "exit_code": 0, "outputs": outputs, "error": ""}
 
 
-def forget_environments(workflow: Any) -> None:
-    """Take the conda environments from the rules: their programs are on PATH, or in the rule's container.
+def forget_environments(workflow: Any, *, made: bool, containers: bool) -> None:
+    """Take the conda environments from rules whose programs are on PATH, or in the rule's container.
 
     Snakemake reads them for its records else, for which some of its versions need conda itself.
     """
     for rule in workflow.rules:
-        rule._conda_env = None
+        if not made or (containers and rule.container_img):
+            rule._conda_env = None
 
 
 def execute(loaded: Any, targets: set[str], recorder: Recorder, places: Places, profile: Profile) -> str | None:
@@ -124,9 +129,10 @@ def deployment(message: dict[str, Any], places: Places) -> Any:
     """Return where rules with container images find them: under the names that Snakemake gives to pulled ones."""
     from snakemake.settings.types import DeploymentMethod, DeploymentSettings
 
+    made = environments.settings(places) if message.get("conda") else DeploymentSettings()
     containers = message.get("containers")
     if not containers:
-        return DeploymentSettings()
+        return made
     prefix = places.state / "images"
     prefix.mkdir(exist_ok=True)
     for name, image in containers["images"].items():
@@ -135,7 +141,8 @@ def deployment(message: dict[str, Any], places: Places) -> Any:
         link.unlink(missing_ok=True)
         link.symlink_to(image["name"])
     return DeploymentSettings(
-        deployment_method={DeploymentMethod.APPTAINER}, apptainer_prefix=prefix,
+        deployment_method={DeploymentMethod.APPTAINER, *made.deployment_method}, apptainer_prefix=prefix,
+        conda_prefix=made.conda_prefix,
         apptainer_args=f"{CONTAINED} --bind {places.root}",
     )  # fmt: skip
 
