@@ -51,6 +51,7 @@ MODULES = {"fetcher": "wfx.fetching", "container-factory": "wfx.containers", "en
 # The core's own side of what stands in a plugin's module or is handed to it.
 NOT_FOR_PLUGINS = {
     "Net": {"cancel", "close", "contacts", "credentials", "trusted"},
+    "wfx.exporting": {"exporter_of"},
 }
 # Modules whose docstring says what all their classes have in common.
 TOLD = ("wfx.values", "wfx.drivers", "wfx.providing", "wfx.dockerline")

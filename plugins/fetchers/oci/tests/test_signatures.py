@@ -281,3 +281,37 @@ def test_no_more_signatures_are_looked_at_than_count(
     with pytest.raises(PolicyError):
         ask(session, registry, ann.public)
     assert len([path for path in registry.asked_blobs("wfx/tools") if path]) < 150
+
+
+def test_a_signature_in_the_tag_of_referrers_counts(
+    session: Session, registry: Registry, image: MadeImage, ann: Signer
+) -> None:
+    # What cosign writes to a registry that knows of no referrers (OCI distribution specification 1.1).
+    payload = payload_of(image.digest)
+    made = signatures([(payload, ann.sign(payload))], subject=image.digest)
+    registry.push("wfx/tools", "elsewhere", made)
+    index = MadeImage(media_type="application/vnd.oci.image.index.v1+json")
+    entry = {"mediaType": made.media_type, "digest": made.digest, "size": 1, "artifactType": ARTIFACT}
+    listing = {"schemaVersion": 2, "mediaType": index.media_type, "manifests": [entry]}
+    index.digest = index.add_json(listing, index.media_type)["digest"]
+    registry.push("wfx/tools", image.digest.replace(":", "-"), index)
+    assert ask(session, registry, ann.public) == ann.fingerprint
+
+
+def test_what_the_cosign_program_has_signed_is_verified(session: Session, registry: Registry, eve: Signer) -> None:
+    # Of cosign 2.5.3: `cosign sign --key cosign.key --tlog-upload=false`.
+    made = json.loads(Path(__file__).with_name("signed_by_cosign.json").read_text())
+    signature = MadeImage()
+    for data in (made["manifest"], *made["blobs"].values()):
+        signature.add(data.encode(), "")
+    signature.digest = f"sha256:{hashlib.sha256(made['manifest'].encode()).hexdigest()}"
+    registry.push("wfx/tools", f"{made['image'].replace(':', '-')}.sig", signature)
+    pinned = Reference(f"docker://{registry.host}/wfx/tools@{made['image']}")
+    key = made["public"].encode()
+    found = ImageFetcher().signer(pinned, pinned, [eve.public, key], session.net)
+    der = subprocess.run(
+        [require_program("openssl"), "pkey", "-pubin", "-outform", "DER"], input=key, capture_output=True, check=True
+    ).stdout
+    assert found == hashlib.sha256(der).hexdigest()
+    with pytest.raises(PolicyError):
+        ImageFetcher().signer(pinned, pinned, [eve.public], session.net)

@@ -1,8 +1,8 @@
 """Signatures as cosign makes them with a key: beside the image in its registry, under a tag of its digest.
 
 Cosign's signature specification: a manifest `sha256-HEX.sig` whose layers are what was signed ("simple signing", the
-format of containers/image), each with the signature as an annotation; or, in a registry with referrers (OCI distribution
-specification 1.1), the same manifest as one that refers to the image. Verified with the `cryptography` package.
+format of containers/image), each with the signature as an annotation; or the same manifest as one that refers to the image
+(OCI distribution specification 1.1, "Listing Referrers"). Verified with the `cryptography` package.
 """
 
 from __future__ import annotations
@@ -16,10 +16,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wfx.errors import FetchError, IntegrityError, PluginError, PolicyError, ReferenceNotFound, UsageError
+from wfx.errors import (
+    ContainerError,
+    FetchError,
+    IntegrityError,
+    PluginError,
+    PolicyError,
+    ReferenceNotFound,
+    UsageError,
+)
 from wfx.fetching import Net, Reference
 from wfx.images import Descriptor
-from wfx.images.layouts import LARGEST_MANIFEST, manifest_parts
+from wfx.images.layouts import LARGEST_MANIFEST, OCI_INDEX, manifest_parts
 
 from wfx_oci.blobs import fetch_blob
 from wfx_oci.images import Address
@@ -125,15 +133,16 @@ def _manifests(places: Sequence[Repository], digest: str) -> Iterator[Manifest]:
 
 
 def _referrers(repository: Repository, digest: str) -> list[Descriptor]:
-    url = f"{repository.base()}/v2/{repository.place.repository}/referrers/{digest}?artifactType={ARTIFACT}"
-    try:
-        value: Any = json.loads(repository.request(url).read(LARGEST_MANIFEST))
-        entries = [entry for entry in value["manifests"] if entry.get("artifactType") == ARTIFACT]
-        return [Descriptor.read(entry, url) for entry in entries]
-    except (FetchError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        # Most registries know of no referrers.
-        log.debug("no referrers of %s: %s", digest, error)
-        return []
+    """Return the signatures that refer to an image, from a registry that knows of referrers or, else, under their tag."""
+    path = f"{repository.base()}/v2/{repository.place.repository}"
+    for url in (f"{path}/referrers/{digest}?artifactType={ARTIFACT}", f"{path}/manifests/{digest.replace(':', '-')}"):
+        try:
+            value: Any = json.loads(repository.request(url, accept=OCI_INDEX).read(LARGEST_MANIFEST))
+            entries = [entry for entry in value["manifests"] if entry.get("artifactType") == ARTIFACT]
+            return [Descriptor.read(entry, url) for entry in entries]
+        except (FetchError, ContainerError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            log.debug("no referrers of %s: %s", digest, error)
+    return []
 
 
 def _claimed(payload: bytes) -> str:
