@@ -50,6 +50,20 @@ class Omission:
     """Whether it might be handed on, and was only not asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A file that goes with an export and does not lie in the crate: the copy of a container image."""
+
+    path: str
+    """In what is handed on."""
+    size: int
+    sha256: str
+    media_type: str
+    about: str
+    """Digest of the image's manifest, `sha256:…`."""
+    description: str
+
+
 class Exporter(ABC):
     """A plugin for one form of result. It implements what it can: `describe`, `pack`, `check`."""
 
@@ -73,8 +87,9 @@ class Exporter(ABC):
         raise UsageError(f"{self.keys[0]} describes no runs", remedy="use --form ro-crate")
 
     def restate(
-        self, crate: Path, members: Sequence[Member], omissions: Sequence[Omission], record: RunRecord | None
-    ) -> dict[str, bytes]:
+        self, crate: Path, members: Sequence[Member], omissions: Sequence[Omission], additions: Sequence[Addition],
+        record: RunRecord | None,
+    ) -> dict[str, bytes]:  # fmt: skip
         """Return the metadata files of a crate of which `members` alone are handed on, by their path; change nothing.
 
         What is left out stays in them as a reference with size and digest, and says why. `members` whose bytes were

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfx.errors import DefinitionError, MachineError, PolicyError, UsageError
-from wfx.exporting import Exporter, Omission
+from wfx.exporting import Addition, Exporter, Omission
 from wfx.packing import Member, in_order, members_of
 from wfx.references import Reference
 from wfx.rundirs import STATE, RunDirectory, load_record, status_of
@@ -22,8 +22,9 @@ from wfx.withholding import MOST_TEXT, Eraser, Withheld, copies, is_text_of_wfx,
 
 if TYPE_CHECKING:
     from wfx.config import Config
+    from wfx.session import Session
 
-PARTS = ("inputs", "outputs", "logs")
+PARTS = ("inputs", "outputs", "logs", "images")
 METADATA = "ro-crate-metadata.json"
 ON_REQUEST = "It was left out when the crate was exported."
 BY_POLICY = "The definition of the run does not let it be disclosed."
@@ -54,14 +55,15 @@ class Parcel:
 
 
 def make_parcel(
-    crate: Path, describer: Exporter, config: Config, *, without: Sequence[str] = (), including: Sequence[str] = ()
+    crate: Path, describer: Exporter, session: Session, *, without: Sequence[str] = (), including: Sequence[str] = ()
 ) -> Parcel:
     """Choose what of a run is handed on; `without` and `including` name parts, and inputs and outputs as `PART/NAME`.
 
+    All parts go but images, which go where `including` has them: their copies lie in a folder of the session then.
     What its definition does not let out stays behind whatever is said; raises PolicyError where it is asked for by name
     or by part, DefinitionError where there is no crate yet.
     """
-    record = _record(crate, describer, config)
+    record = _record(crate, describer, session.config)
     if not (crate / METADATA).is_file():
         raise DefinitionError("there is no crate here", where=str(crate), remedy="run it first; see `wfx runs list`")
     members = members_of(crate)
@@ -69,18 +71,35 @@ def make_parcel(
     kept_back = withheld(record, crate) if record is not None else []
     chosen = _Choice(crate, record, rules, kept_back, members)
     omissions = tuple(chosen.omissions())
-    if not omissions:
+    images = _images(record, session) if rules.get("images") and record is not None else []
+    if not omissions and not images:
         return Parcel(crate, tuple(members))
     left = {omission.path for omission in omissions}
     going = [m for m in members if not _within(m.path, left)]
     eraser = Eraser.of(kept_back, record) if record is not None else Eraser()
     if record is not None and kept_back:
         going = [_changed(m, without_origins(record, kept_back), eraser) for m in going]
-    metadata = describer.restate(crate, going, omissions, record)
+    metadata = describer.restate(crate, going, omissions, [addition for addition, _ in images], record)
     going = [_replaced(m, metadata, eraser) for m in going]
     if eraser:
         going = [m if m.path.startswith("workflow/") else dataclasses.replace(m, path=eraser(m.path)) for m in going]
+    going += [Member(addition.path, place, addition.size) for addition, place in images]
     return Parcel(crate, tuple(in_order(going)), omissions, whole=False)
+
+
+def _images(record: RunRecord, session: Session) -> list[tuple[Addition, Path]]:
+    """Write copies of the images of a run from the store, and say what they are."""
+    from wfx.images.carrying import FOLDER, carry_out
+
+    folder = session.scratch() / FOLDER
+    found = {}
+    for each in carry_out(record.lock.images, session.store, folder):
+        description = f"A copy of the container image {each.image}, with the manifest {each.digest}."
+        found[each.path] = (
+            Addition(f"{FOLDER}/{each.path}", each.size, each.sha256, each.media_type, each.digest, description),
+            folder / each.path,
+        )
+    return list(found.values())
 
 
 def _record(crate: Path, describer: Exporter, config: Config) -> RunRecord | None:
@@ -129,7 +148,7 @@ def _rules(without: Sequence[str], including: Sequence[str], record: RunRecord |
 
 def _check(option: str, item: str, record: RunRecord | None) -> None:
     part, mark, name = item.partition("/")
-    if part not in PARTS or (mark and part == "logs"):
+    if part not in PARTS or (mark and part not in ("inputs", "outputs")):
         near = difflib.get_close_matches(part, PARTS, 1)
         remedy = f"did you mean {near[0]}?" if near else f"the parts are {', '.join(PARTS)}; one input is inputs/NAME"
         raise UsageError(f"a run has no part '{item}'", where=option, remedy=remedy)

@@ -33,7 +33,13 @@ MOST = 10
     metavar="LIST",
     help="Leave these behind: inputs, outputs, logs, or one as inputs/NAME or outputs/NAME.",
 )
-@click.option("--with", "including", multiple=True, metavar="LIST", help="Take these, whatever --without says of more.")
+@click.option(
+    "--with",
+    "including",
+    multiple=True,
+    metavar="LIST",
+    help="Take these: images, which are left behind otherwise, or what --without leaves out with more.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder to write; it must not exist.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be packed and left out, with sizes.")
 @common
@@ -57,7 +63,7 @@ def export(
         if not dry_run and (target.exists() or target.is_symlink()):
             raise MachineError("there is something already", where=str(target), remedy="name another place with -o")
         parcel = make_parcel(
-            crate, exporter_of("ro-crate", session), session.config, without=_listed(without),
+            crate, exporter_of("ro-crate", session), session, without=_listed(without),
             including=_listed(including),
         )  # fmt: skip
         for line in parcel_lines(parcel):

@@ -80,11 +80,16 @@ class Held:
 
     def as_recorded(self, sources: Mapping[str, ImageSource]) -> dict[str, ImageSource]:
         """Return the images with the digests of the recorded run in place of tags, which may mean another by now."""
-        pinned = {image.image: image.pinned for image in self.images}
-        return {
-            name: replace(source, reference=pinned[name]) if source.kind == "registry" and pinned.get(name) else source
-            for name, source in sources.items()
-        }
+        from wfx.crates.images import RecordedImages
+
+        ours = {image.image: image.pinned for image in self.images}
+        stated = RecordedImages(self.crate)
+
+        def recorded(source: ImageSource) -> ImageSource:
+            pinned = ours.get(source.image) or (stated.pinned(source.image) if self.exact is None else None)
+            return replace(source, reference=pinned) if source.kind == "registry" and pinned else source
+
+        return {name: recorded(source) for name, source in sources.items()}
 
     @property
     def named(self) -> dict[str, Reference]:

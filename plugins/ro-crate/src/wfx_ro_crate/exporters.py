@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from wfx.errors import MachineError
-from wfx.exporting import Exporter, Finding, Omission
+from wfx.exporting import Addition, Exporter, Finding, Omission
 from wfx.packing import Member, members_of, write_folder, write_zip
 from wfx.running import RunRecord
 
@@ -40,13 +40,14 @@ class RoCrateExporter(Exporter):
         write(into / DESCRIPTOR, as_text(document).encode("utf-8", "replace"))
 
     def restate(
-        self, crate: Path, members: Sequence[Member], omissions: Sequence[Omission], record: RunRecord | None
-    ) -> dict[str, bytes]:
+        self, crate: Path, members: Sequence[Member], omissions: Sequence[Omission], additions: Sequence[Addition],
+        record: RunRecord | None,
+    ) -> dict[str, bytes]:  # fmt: skip
         """Return the metadata and, of a run, the page, as they are where some files stay behind."""
         from wfx_ro_crate.preview import preview
         from wfx_ro_crate.restating import restate
 
-        document = restate(crate, members, omissions)
+        document = restate(crate, members, omissions, additions)
         made = {DESCRIPTOR: as_text(document).encode("utf-8", "replace")}
         if record is not None:
             made[PREVIEW] = preview(record, crate, document).encode("utf-8", "replace")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from wfx.crates.reading import kinds, path_of, values
-from wfx.exporting import Omission
+from wfx.exporting import Addition, Omission
 from wfx.packing import Member
 
-from wfx_ro_crate.graph import DESCRIPTOR, local_id
+from wfx_ro_crate.graph import DESCRIPTOR, local_id, path_id
 
 DATA = frozenset({"File", "MediaObject", "Dataset"})
 ORIGINS = ("url", "identifier", "contentUrl", "version", "license", "sdDatePublished")
@@ -24,8 +24,10 @@ def left_out_id(path: str) -> str:
     return local_id("left-out", path)
 
 
-def restate(crate: Path, members: Sequence[Member], omissions: Sequence[Omission]) -> dict[str, Any]:
-    """Return the content of `ro-crate-metadata.json` for a crate that has `members` alone."""
+def restate(
+    crate: Path, members: Sequence[Member], omissions: Sequence[Omission], additions: Sequence[Addition] = ()
+) -> dict[str, Any]:
+    """Return the content of `ro-crate-metadata.json` for a crate that has `members` alone, and `additions` with them."""
     document: dict[str, Any] = json.loads((crate / DESCRIPTOR).read_bytes().decode("utf-8-sig"))
     graph = [entity for entity in document["@graph"] if isinstance(entity, dict) and "@id" in entity]
     absent = _Absent(members, omissions)
@@ -52,7 +54,23 @@ def restate(crate: Path, members: Sequence[Member], omissions: Sequence[Omission
         there = {_target(v) for v in values(root.get("mentions"))}
         added = [{"@id": identifier} for identifier in renamed.values() if identifier not in there]
         _set(root, "mentions", [*values(root.get("mentions")), *added])
+        copies = [{"@id": path_id(addition.path)} for addition in additions]
+        _set(root, "hasPart", [*values(root.get("hasPart")), *copies])
+    document["@graph"] += [_copy(addition, graph) for addition in additions]
     return document
+
+
+def _copy(addition: Addition, graph: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the entity of a container image's copy, with the image that it is of."""
+    digest = addition.about.partition(":")[2]
+    images = [{"@id": e["@id"]} for e in graph if "ContainerImage" in kinds(dict(e)) and e.get("sha256") == digest]
+    entity: dict[str, Any] = {
+        "@id": path_id(addition.path), "@type": "File", "name": addition.path.rpartition("/")[2],
+        "description": addition.description, "contentSize": str(addition.size), "sha256": addition.sha256,
+        "encodingFormat": addition.media_type,
+    }  # fmt: skip
+    _set(entity, "about", [dict(each) for each in images])
+    return entity
 
 
 class _Absent:
@@ -125,7 +143,7 @@ def _target(value: Any) -> str:
     return str(value.get("@id", "")) if isinstance(value, dict) else ""
 
 
-def _set(entity: dict[str, Any], name: str, found: list[Any]) -> None:
+def _set(entity: dict[str, Any], name: str, found: Sequence[Any]) -> None:
     """Write a property as RO-Crate 1.1 §4.1 wants it: a list of one is its only value."""
     if found:
         entity[name] = found[0] if len(found) == 1 else found
