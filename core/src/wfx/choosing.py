@@ -62,15 +62,17 @@ class Choice:
         return PlannedProgram(made is not None, made.digest if made else "", self.declared, self.reason)
 
 
-def bare_engine(engine: type[Engine], session: Session, installation: Installation | None = None) -> Engine:
-    """Return an engine for the methods that start no process."""
-    return engine(Bare(settings_of(engine, session), session, installation))  # type: ignore[arg-type]
+def bare_engine(
+    engine: type[Engine], session: Session, installation: Installation | None = None, site: str = ""
+) -> Engine:
+    """Return an engine for the methods that start no process; of one that runs elsewhere, for a site."""
+    return engine(Bare(settings_of(engine, session, site), session, installation))  # type: ignore[arg-type]
 
 
-def settings_of(engine: type[Engine], session: Session) -> dict[str, JsonValue]:
+def settings_of(engine: type[Engine], session: Session, site: str = "") -> dict[str, JsonValue]:
     """Return the configuration's section of an engine; of one that runs elsewhere, with that of the site over it."""
     settings = session.config.section(f"engine.{engine.keys[0]}")
-    return settings | session.config.site() if engine.capabilities.remote else settings
+    return settings | session.config.site(site) if engine.capabilities.remote else settings
 
 
 def found_version(engine: type[Engine], session: Session) -> str:

@@ -179,11 +179,15 @@ class Config:
         """Return the settings of a plugin."""
         return dict(self.sections.get(name, {}))
 
-    def site(self) -> dict[str, Any]:
-        """Return the section of the site in force, with its name as `site`; without a section it is the name alone."""
-        names = sorted({name.split(".")[1] for name in self.sections if name.startswith("site.")})
-        name = self.get_str("site") or (names[0] if len(names) == 1 else "")
+    def site(self, name: str = "") -> dict[str, Any]:
+        """Return the section of a site, by default the one in force, with its name as `site` and all names as `sites`."""
+        names = self.sites()
+        name = name or self.get_str("site") or (names[0] if len(names) == 1 else "")
         return {"site": name, "sites": names, **self.section(f"site.{name}")}
+
+    def sites(self) -> list[str]:
+        """Return the names of all sites."""
+        return sorted({name.split(".")[1] for name in self.sections if name.startswith("site.")})
 
     def person(self) -> dict[str, str]:
         """Return what is known of the person: the settings, else git's name. Empty where nobody says."""

@@ -434,6 +434,13 @@ class Engine(ABC):
         """Return the origins (`https://HOST`) that a run must reach; by default none."""
         return ()
 
+    def server(self) -> str:
+        """Ask the server who it is, and who the user is to it, for `wfx doctor`: `Galaxy 26.1, as ada`. Empty: there is none.
+
+        Raises FetchError.
+        """
+        return ""
+
     def check(self, description: Description, sizes: Sequence[int]) -> tuple[str, ...]:
         """Look whether the workflow can run where it is to run; return what the user should know beforehand.
 

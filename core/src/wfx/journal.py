@@ -12,6 +12,7 @@ from typing import Any
 
 from wfx.errors import MachineError
 from wfx.planning import now
+from wfx.values import JsonValue
 
 SCHEMA = 1
 SYNC_EVERY = 0.2
@@ -77,6 +78,15 @@ class Journal:
             self.sync()
             os.close(self._fd)
             self._fd = -1
+
+
+def last_handle(path: Path) -> JsonValue:
+    """Return the last handle that a run elsewhere has journalled; None where there is none."""
+    known: JsonValue = None
+    for event in read_journal(path):
+        if event.get("event") == "handle":
+            known = event.get("handle")
+    return known
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:

@@ -38,6 +38,10 @@ class Owner:
         """Describe this process."""
         return cls(os.getpid(), boot_id(), _ticks(os.getpid()), now())
 
+    def here(self) -> bool:
+        """Say whether the process is alive on this very machine, so that it can be sent a signal."""
+        return self.boot == boot_id() and self.may_be_alive()
+
     def may_be_alive(self) -> bool:
         """Say whether the process can be alive: surely not when this machine has no such process.
 

@@ -32,7 +32,10 @@ __all__ = ["KINDS", "PUBLISHED", "PluginManager", "Provider", "blame"]
 
 # Keys of our own published distributions, so that a missing one can be named. Never guess beyond this table.
 PUBLISHED = {
-    "engine": {"cwl.cwltool": "wfx-cwl", "nextflow.nextflow": "wfx-nextflow", "snakemake.snakemake": "wfx-snakemake"},
+    "engine": {
+        "cwl.cwltool": "wfx-cwl", "galaxy.galaxy": "wfx-galaxy", "nextflow.nextflow": "wfx-nextflow",
+        "snakemake.snakemake": "wfx-snakemake",
+    },  # fmt: skip
     "exporter": {
         "bagit": "wfx-bagit", "bagit-zip": "wfx-bagit", "directory": "wfx-ro-crate", "ro-crate": "wfx-ro-crate",
         "zip": "wfx-ro-crate",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wfx.engines import Engine, EngineResult, StepEvent
 from wfx.errors import Interrupted, WfxError
+from wfx.journal import last_handle
 from wfx.net import Contact
 from wfx.planning import Plan, now
 from wfx.records import decode, encode
@@ -154,7 +155,7 @@ def execute(
     )  # fmt: skip
     problem: WfxError | None = None
     try:
-        known = _handle_before(directory) if engine.capabilities.remote else None
+        known = last_handle(directory.journal.path) if engine.capabilities.remote else None
         anew = known is None
         result = engine.run(staged, take, handle) if anew else engine.attach(known, staged, take, handle)
     except Interrupted as error:
@@ -183,15 +184,6 @@ def execute(
     if problem is not None:
         raise problem
     return record
-
-
-def _handle_before(directory: RunDirectory) -> JsonValue:
-    """Return the last handle of a run elsewhere that an earlier attempt journalled; None where there is none."""
-    known: JsonValue = None
-    for line in directory.journal.read():
-        if line.get("event") == "handle":
-            known = line["handle"]
-    return known
 
 
 def _finished_before(directory: RunDirectory) -> dict[str, StepEvent]:

@@ -16,6 +16,7 @@ from wfx.cli.display import show_size
 from wfx.cli.plugins import finding_line
 from wfx.cli.shared import common, open_session, print_json
 from wfx.diagnosis import Finding
+from wfx.engines import Engine
 from wfx.errors import EngineError, PluginError, WfxError
 from wfx.plugins import PUBLISHED
 from wfx.session import Session
@@ -46,6 +47,7 @@ def look(session: Session) -> Iterator[Finding]:
     )
     yield from _plugins(session)
     yield from _engines(session)
+    yield from _sites(session)
     yield from _without_plugin(session)
     yield from _sandbox()
     yield from _programs()
@@ -84,6 +86,31 @@ def _engines(session: Session) -> Iterator[Finding]:
             # A plugin that is broken has been named already.
             if not isinstance(error, PluginError) or isinstance(error, EngineError):
                 yield Finding(f"engine {key}", "missing", str(error))
+
+
+def _sites(session: Session) -> Iterator[Finding]:
+    """Ask the server of each site who it is, and who the user is to it."""
+    from wfx.choosing import bare_engine
+
+    remote = [e for key in session.plugins.keys("engine") if (e := _loaded(session, key)) and e.capabilities.remote]
+    for name in session.config.sites():
+        for engine in remote:
+            asked = bare_engine(engine, session, site=name)
+            try:
+                told = asked.server()
+            except WfxError as error:
+                yield Finding(f"site {name}", "missing", str(error), error.remedy or "")
+            else:
+                yield Finding(f"site {name}", "ok", told or "started on this machine for each run")
+            finally:
+                asked.close()
+
+
+def _loaded(session: Session, key: str) -> type[Engine] | None:
+    try:
+        return session.plugins.engine(key)
+    except PluginError:
+        return None  # it has been named already
 
 
 def _without_plugin(session: Session) -> Iterator[Finding]:

@@ -79,7 +79,7 @@ def run(
             return _show_plan(flow.plan_only(definition, session, options), as_json)
         outcome = flow.run(definition, session, options, display)
         display.finish()
-        return _show_outcome(outcome, as_json, level)
+        return show_outcome(outcome, as_json, level)
 
 
 @click.command()
@@ -121,7 +121,7 @@ def stage(
         )
         outcome = flow.run(definition, session, options, display)
         display.finish()
-        return _show_outcome(outcome, as_json, level)
+        return show_outcome(outcome, as_json, level)
 
 
 @click.command()
@@ -143,7 +143,7 @@ def execute(
     ):
         outcome = flow.execute(directory, session, flow.Options(force=force, trust=trust), display)
         display.finish()
-        return _show_outcome(outcome, as_json, level)
+        return show_outcome(outcome, as_json, level)
 
 
 def _settings(sandbox: str | None, site: str | None) -> dict[str, Any]:
@@ -164,7 +164,12 @@ def _options(session: Any, definition: Definition, **given: Any) -> Options:
 
 def _show_plan(plan: Plan, as_json: bool) -> int:
     if as_json:
-        print_json(plan)
+        from wfx.cli.planlines import to_fetch
+        from wfx.records import encode
+
+        report = encode(plan)
+        assert isinstance(report, dict)
+        print_json({**report, "to_fetch": to_fetch(plan)})
         return 0
     from wfx.cli.summaries import plan_lines
 
@@ -173,7 +178,8 @@ def _show_plan(plan: Plan, as_json: bool) -> int:
     return 0
 
 
-def _show_outcome(outcome: Outcome, as_json: bool, level: int) -> int:
+def show_outcome(outcome: Outcome, as_json: bool, level: int) -> int:
+    """Print what became of a run; return the exit code."""
     from wfx.cli import summaries
 
     if as_json:

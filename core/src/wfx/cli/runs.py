@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from wfx.cli.display import show_time
-from wfx.cli.shared import common, open_session, print_json, print_table
+from wfx.cli.shared import common, open_session, print_json, print_table, site_option
 from wfx.cli.summaries import reference_text, value_text
 from wfx.engines import StepEvent
 from wfx.errors import UsageError
@@ -101,6 +101,38 @@ def logs(run: str, step: str | None, as_json: bool, level: int) -> None:
         if len(texts) > 1:
             click.echo(f"==> {name} <==")
         click.echo(text, nl=not text.endswith("\n"))
+
+
+@runs.command("attach")
+@click.argument("run")
+@site_option
+@common
+def attach_run(run: str, site: str | None, as_json: bool, level: int) -> int:
+    """Wait for RUN, which goes on on its server though nobody here waits for it, and leave its crate."""
+    from wfx import elsewhere
+    from wfx.cli.run import show_outcome
+
+    with open_session(level=level, settings={"site": site} if site else {}) as (session, display):
+        outcome = elsewhere.attach(Register(session.directories.state).find(run), session, display)
+        display.finish()
+        return show_outcome(outcome, as_json, level)
+
+
+@runs.command("stop")
+@click.argument("run")
+@site_option
+@common
+def stop_run(run: str, site: str | None, as_json: bool, level: int) -> None:
+    """Stop RUN: the wfx that runs it here ends as with Ctrl-C; what goes on on a server is cancelled there."""
+    from wfx import elsewhere
+
+    with open_session(level=level, settings={"site": site} if site else {}) as (session, _):
+        found = Register(session.directories.state).find(run)
+        done = elsewhere.stop(found, session)
+    if as_json:
+        print_json({"run": found.entry.run, "stopped": True, "how": done})
+    elif level >= 0:
+        click.echo(f"{found.entry.run[:8]}: {done}")
 
 
 @runs.command("rm")

@@ -75,6 +75,13 @@ class GalaxyEngine(Engine):
         told = self._connected().get("version")
         return ".".join(str(told[key]) for key in ("version_major", "version_minor") if told.get(key))
 
+    def server(self) -> str:
+        """See `Engine.server`."""
+        if not self.site.url:
+            return ""
+        user = self._connected().get("users/current")
+        return f"Galaxy {self.version()} at {self.site.url}, as {user.get('username') or user.get('email')}"
+
     @classmethod
     def provide(cls, job: Provision) -> str:
         """Install Galaxy's packages into an environment of their own, for the private server."""
