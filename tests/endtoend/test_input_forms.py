@@ -130,6 +130,8 @@ def test_several_members_are_an_array_and_the_archive_comes_once(stage: Stage, s
         "many/a_2.fastq.gz": b"top/a_2.fastq.gz", "many/a.fq": b"a",
     }  # fmt: skip
     assert stage.identity() == stage.identity("listed")
+    (stage.folder / "x.tar.gz").write_bytes(ARCHIVE)
+    assert stage("local", many={"archive": "x.tar.gz", "member": "*.fastq.gz"}) == reads
 
 
 @pytest.mark.parametrize("form", [{}, {"directory": True}, {"directory": "top"}, {"member": "top/"}], ids=str)
@@ -173,6 +175,31 @@ def test_a_workflow_is_taken_from_an_archive(stage: Stage, server: FaultServer) 
     assert offline["workflow"]["digest"] in digests
     missing = stage.wfx.here("plan", url + "#path=main.cwl", check=4)
     assert "it has wf-1.0/main.cwl" in missing.stderr
+
+
+# -- the plan
+
+
+def test_a_plan_tells_bytes_hosts_licences_and_refusals_before_anything_comes(
+    stage: Stage, server: FaultServer
+) -> None:
+    many = [{"archive": server.url + "/x.tar.gz", "member": name} for name in MEMBERS[:3]]
+    secret = server.add("/secret", bytes(1000), authorization="Bearer not-given")
+    one = {"file": server.url + "/b.bin", "licence": "CC0-1.0"}
+    inputs = {"many": [*many, {"file": secret}, {"file": "data/a.fq"}], "one": one}
+    told = stage.command("plan", inputs, "--json").json["to_fetch"]
+    assert (told["files"], told["local"], told["stored"], told["references"]) == (6, 1, 0, 3)
+    assert told["bytes"] == len(ARCHIVE) + 5, "an archive comes once"
+    assert told["hosts"] == {"127.0.0.1": len(ARCHIVE) + 5}
+    assert told["licences"] == {"": 5, "CC0-1.0": 1}
+    assert told["refused"] == {secret: "access is refused (401), and no credential applies"}
+    assert not any((stage.folder / "home" / "cache" / "v1" / "blobs").rglob("?" * 62)), "a byte was stored"
+    text = stage.command("plan", inputs).stdout
+    assert f"refused    {secret}: access is refused (401), and no credential applies" in text
+    assert "licences   CC0-1.0 (1)" in text
+    stage.command("stage", {"one": one}, "-o", "one")
+    later = stage.command("plan", {"one": one}, "--json").json["to_fetch"]
+    assert (later["stored"], later["references"], later["bytes"]) == (1, 0, 0)
 
 
 # -- mirrors, checksums, names

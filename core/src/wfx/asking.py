@@ -86,7 +86,9 @@ def _of_any(item: PlannedInput, session: Session) -> Told:
             problem = error if problem is None or isinstance(problem, AccessDenied) else problem
     assert problem is not None
     if isinstance(problem, AccessDenied):
-        return Told(refused=problem.what)
+        credential = net.credential(item.reference.uri)
+        how = f"with the credential of {credential.given_in}" if credential is not None else "and no credential applies"
+        return Told(refused=f"{problem.what}, {how}")
     raise problem
 
 

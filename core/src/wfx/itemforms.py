@@ -93,8 +93,7 @@ def _archive(value: dict[str, Any], where: str) -> Any:
         note["archive"] = {**size, "checksums": stated}
     whole = result["location"]
     if member is not None and _is_pattern(path):
-        note["expand"] = {"member": path}
-        result["location"] = f"{whole}#path="
+        note["expand"], note["part"] = {"member": path}, ""
         return _with_secondary(result, value, where)
     note["part"] = path
     is_folder = folder is not None or (isinstance(member, str) and member.endswith("/"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from wfx.cli.display import WORDS, show_size, show_time
 from wfx.cli.inspect import about_lines
+from wfx.cli.planlines import fetch_lines
 from wfx.flow import Outcome
 from wfx.planning import Plan, PlannedImage
 from wfx.records import encode
@@ -61,7 +62,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield f"  {item.path}  {shown}  {known_as}  {reference_text(item.reference)}"
     if len(plan.files) > MOST:
         yield f"  and {len(plan.files) - MOST} more"
-    for warning in plan.warnings:
+    yield from fetch_lines(plan)
+    for warning in dict.fromkeys((*plan.warnings, *description.warnings)):
         yield f"warning    {warning}"
     hosts = sorted({item.host for item in plan.files if item.host})
     if hosts:
