@@ -81,3 +81,18 @@ def test_a_run_imports_the_plugins_that_it_uses(crowd: tuple[Path, set[str]], tm
     assert plugins <= {"wfx_cwl", "wfx_ro_crate", "wfx_file"}
     # cwltool runs in a process of its own, fsspec was not asked.
     assert not loaded & {"cwltool", "fsspec"}
+
+
+@pytest.mark.real
+def test_an_unchanged_run_imports_nothing_that_runs_or_brings_an_engine(
+    crowd: tuple[Path, set[str]], tmp_path: Path
+) -> None:
+    site, _ = crowd
+    (tmp_path / "wf.cwl").write_text(WORKFLOW)
+    (tmp_path / "text.txt").write_text("one two three\n")
+    arguments = ("run", "wf.cwl", "-i", "text=text.txt", "-o", "run")
+    first = imported(site, tmp_path, *arguments)[1]
+    second = imported(site, tmp_path, *arguments)[1]
+    ran = {"wfx.executing", "wfx.runtimes", "wfx.hosts", "wfx.processes"}
+    assert ran <= first
+    assert not second & {*ran, "wfx.provided", "wfx.providing"}

@@ -159,7 +159,7 @@ def _make(folder: Path, engine: type[Engine], version: str, note: Callable[[str]
         got = engine.provide(job)
         if not same_version(got, version):
             raise EngineError(f"{name} {version} was asked for, and {got} came")
-        files = dict(_files(part, hashed=True))
+        files = dict(_files(part))
         if not files:
             raise EngineError(f"{name} {version} could not be provided", why="nothing came")
         _write(part / FILES, files)
@@ -266,14 +266,16 @@ def _compare(each: Kept, *, thorough: bool) -> None:
         stated = json.loads((each.folder / FILES).read_bytes())
     except (OSError, ValueError) as error:
         raise _changed(each, FILES, str(error)) from error
-    present = dict(_files(each.folder, hashed=False))
+    folder = f"{each.folder}{os.sep}"
     for path, (sha256, size, mtime) in stated.items():
-        if path not in present:
-            raise _changed(each, path, "it is gone")
-        _, now_size, now_mtime = present[path]
-        if (size, mtime) == (now_size, now_mtime) and not thorough:
-            continue
-        if now_size != size or _digest(each.folder / path) != sha256:
+        try:
+            info = os.lstat(folder + path)
+            if (size, mtime) == (info.st_size, info.st_mtime_ns) and not thorough:
+                continue
+            same = info.st_size == size and _digest(each.folder / path) == sha256
+        except OSError as error:
+            raise _changed(each, path, "it is gone" if isinstance(error, FileNotFoundError) else str(error)) from error
+        if not same:
             raise _changed(each, path, "it is not the file that was installed")
 
 
@@ -285,7 +287,7 @@ def _changed(each: Kept, path: str, why: str) -> IntegrityError:
     )  # fmt: skip
 
 
-def _files(folder: Path, *, hashed: bool) -> Iterator[tuple[str, tuple[str, int, int]]]:
+def _files(folder: Path) -> Iterator[tuple[str, tuple[str, int, int]]]:
     """Yield each file with digest, size and time; a link counts as what it says. Our own two records are left out."""
     for place, folders, names in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]
@@ -295,7 +297,7 @@ def _files(folder: Path, *, hashed: bool) -> Iterator[tuple[str, tuple[str, int,
             info = os.lstat(path)
             if relative in (RECORD, FILES) or not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
                 continue
-            yield relative, (_digest(Path(path)) if hashed else "", info.st_size, info.st_mtime_ns)
+            yield relative, (_digest(Path(path)), info.st_size, info.st_mtime_ns)
 
 
 def _digest(path: Path) -> str:
