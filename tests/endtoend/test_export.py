@@ -200,6 +200,27 @@ def test_an_input_that_everybody_can_have_is_named_by_its_address(machine, out) 
     assert entity["contentUrl"].endswith("/far/words.txt")
 
 
+def test_what_was_left_out_is_fetched_again_where_the_crate_is_run(machine, tmp_path: Path) -> None:
+    with FaultServer() as server:
+        place = server.add("/far/words.txt", b"b\na\nb\n")
+        machine.write("flow/there.yml", f"words: {{class: File, location: {place}}}\n")
+        assert machine("run", "flow/count.cwl", "flow/there.yml", "-o", "there", "-q").code == 0
+        packed = tmp_path / "crate.zip"
+        assert machine("export", "there", "--without", "inputs,outputs", "-o", packed, "-q").code == 0
+        homes = [tmp_path / "home", tmp_path / "another"]
+        for each in homes:
+            (each / "config").mkdir(parents=True)
+            (each / "config/config.toml").write_text(PERSON)
+        # Without the outputs too: their digests stand for them.
+        done = machine("rerun", packed, "-o", tmp_path / "again", env={"WFX_HOME": str(homes[0])})
+        assert done.code == 0, done.err
+        assert "reproduced, 1 of 1 outputs identical" in done.out
+        # Other bytes at that address are not what was run.
+        server.add("/far/words.txt", b"x\n")
+        line = machine.refused(5, "rerun", packed, "-o", tmp_path / "third", env={"WFX_HOME": str(homes[1])})
+        assert "words.txt" in line
+
+
 def test_sizes_are_told_before_and_nothing_is_written_with_dry_run(machine) -> None:
     done = machine("export", "plain", "--without", "outputs", "--dry-run", "-o", "nothing.zip")
     assert done.code == 0
