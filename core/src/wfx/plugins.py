@@ -19,6 +19,7 @@ import pluggy
 from wfx import __version__, hookspecs
 from wfx.errors import DuplicateKey, PluginError, PluginLoadError, UnknownKey
 from wfx.installed import CORE, KINDS, Installed, Provider, scan
+from wfx.published import PUBLISHED
 from wfx.versions import normal_name
 
 if TYPE_CHECKING:
@@ -29,30 +30,6 @@ if TYPE_CHECKING:
     from wfx.references import Reference
 
 __all__ = ["KINDS", "PUBLISHED", "PluginManager", "Provider", "blame"]
-
-# Keys of our own published distributions, so that a missing one can be named. Never guess beyond this table.
-PUBLISHED = {
-    "engine": {
-        "cwl.cwltool": "wfx-cwl", "galaxy.galaxy": "wfx-galaxy", "nextflow.nextflow": "wfx-nextflow",
-        "snakemake.snakemake": "wfx-snakemake",
-    },  # fmt: skip
-    "exporter": {
-        "bagit": "wfx-bagit", "bagit-zip": "wfx-bagit", "directory": "wfx-ro-crate", "ro-crate": "wfx-ro-crate",
-        "zip": "wfx-ro-crate",
-    },
-    "fetcher": {
-        "*": "wfx-fsspec", "arxiv": "wfx-doi", "curie": "wfx-doi", "data": "wfx-file", "dav": "wfx-webdav",
-        "davs": "wfx-webdav", "docker": "wfx-oci", "dockstore": "wfx-trs", "doi": "wfx-doi", "drs": "wfx-drs",
-        "drs-object+http": "wfx-drs", "drs-object+https": "wfx-drs", "file": "wfx-file", "ftp": "wfx-ftp",
-        "ftps": "wfx-ftp", "gh": "wfx-git", "git+file": "wfx-git", "git+git": "wfx-git", "git+http": "wfx-git",
-        "git+https": "wfx-git", "git+ssh": "wfx-git", "hdl": "wfx-doi", "http": "wfx-http", "https": "wfx-http",
-        "isbn": "wfx-doi", "library": "wfx-oci", "oras": "wfx-oci", "orcid": "wfx-doi", "pmc": "wfx-doi",
-        "pmid": "wfx-doi", "pubmed": "wfx-doi", "ror": "wfx-doi", "rrid": "wfx-doi", "s3": "wfx-s3",
-        "sftp": "wfx-sftp", "ssh": "wfx-sftp", "trs": "wfx-trs", "webdav": "wfx-webdav", "webdavs": "wfx-webdav",
-        "workflowhub": "wfx-trs",
-    },
-    "container-factory": {"docker": "wfx-docker", "podman": "wfx-podman", "singularity": "wfx-singularity"},
-}  # fmt: skip
 
 # Kind → where its interface is, so that a class can be checked against it without importing all four.
 INTERFACES = {
