@@ -206,6 +206,37 @@ def test_passports_are_shown_by_post_for_object_and_access(repository: Any, benc
     assert TOKEN not in repr(blob)
 
 
+@pytest.mark.parametrize("table", ["drs://HOST", "drs://HOST/x", "drs://"])
+def test_credentials_may_be_given_for_the_identifier(repository: Any, bench: FetchBench, table: str) -> None:
+    ref = repository.put("x", DATA, methods=[{"type": "https", "access_id": "1"}])
+    repository.access("x", "1", repository.url + "/data/x")
+    for tail in ("", "/access/1"):
+        repository.resources[repository.path("x") + tail].authorization = f"Bearer {TOKEN}"
+    login(bench, f'["{table.replace("HOST", repository.host)}"]\ntoken = "{TOKEN}"\n')
+    assert bench.bytes_of(bench.one(ref)) == DATA
+    assert TOKEN not in repr(repository.asked("/data/x"))
+
+
+def test_passports_for_all_repositories_are_not_for_those_that_a_bundle_names(
+    repository: Any, another: Any, bench: FetchBench
+) -> None:
+    there = another.put("1", DATA, methods=[{"type": "https", "access_id": "a"}])
+    another.access("1", "a", another.url + "/data/1")
+    repository.put("2", b"two")
+    ref = repository.bundle("b", {"a": {"drs_uri": [there.uri]}, "b": "2"})
+    for identifier in ("2", "b"):
+        repository.ask_passports(identifier, [f"eyJ.{TOKEN}"])
+    login(bench, f'["drs://"]\npassports = ["eyJ.{TOKEN}"]\n')
+    assert bench.files_of(bench.one(ref)) == {"a": DATA, "b": b"two"}
+    assert TOKEN not in repr(another.requests)
+    login(
+        bench,
+        f'["drs://{another.host}"]\npassports = ["eyJ.{TOKEN}"]\n["drs://{repository.host}"]\npassports = ["eyJ.{TOKEN}"]\n',
+    )
+    another.ask_passports("1", [f"eyJ.{TOKEN}"])
+    assert bench.files_of(bench.one(ref)) == {"a": DATA, "b": b"two"}
+
+
 def test_a_refusal_says_what_the_server_takes(repository: Any, bench: FetchBench) -> None:
     ref = repository.put("x", DATA)
     repository.ask_passports("x", ["right"])

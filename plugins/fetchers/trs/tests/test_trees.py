@@ -300,6 +300,28 @@ def test_a_token_is_sent_to_the_registry_and_to_no_other_host(registry: Any, ben
         assert TOKEN not in repr(other.requests)
 
 
+@pytest.mark.parametrize("table", ["trs://HOST", "trs://HOST/w", "http://HOST/ga4gh"])
+def test_a_token_may_be_given_for_the_reference_or_the_address(registry: Any, bench: FetchBench, table: str) -> None:
+    ref = registry.publish("w", "1", {"main.cwl": b"m"})
+    for resource in registry.resources.values():
+        resource.authorization = f"Bearer {TOKEN}"
+    with pytest.raises(AccessDenied):
+        bench.one(ref)
+    bench.config.mkdir(exist_ok=True)
+    path = bench.config / "credentials.toml"
+    path.write_text(f'["{table.replace("HOST", registry.host)}"]\ntoken = "{TOKEN}"\n')
+    path.chmod(0o600)
+    assert tree(bench, ref)[1] == {"main.cwl": b"m"}
+
+
+def test_a_page_in_place_of_a_file_is_none(registry: Any, bench: FetchBench) -> None:
+    ref = registry.publish("w", "1", {"main.cwl": b"<html>log in"}, checksums="")
+    path = next(path for path in registry.resources if "PLAIN_CWL" in path)
+    registry.resources[path].headers["Content-Type"] = "text/html; charset=utf-8"
+    with pytest.raises(FetchError, match="a page came where a file was expected"):
+        bench.one(ref)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

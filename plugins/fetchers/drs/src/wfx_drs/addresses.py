@@ -18,6 +18,7 @@ SETTINGS: Final = ("resolver", "servers")
 RESOLVER: Final = "https://resolver.api.identifiers.org"
 OBJECTS: Final = "/ga4gh/drs/v1/objects/"
 OBJECT: Final = "drs-object+"
+ELSEWHERE: Final = "elsewhere"
 BY_HOST: Final = re.compile(r"(?P<host>[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?/(?P<id>[^?#]+)")
 COMPACT: Final = re.compile(r"(?:(?P<provider>[A-Za-z0-9_\-]+)/)?(?P<prefix>[A-Za-z0-9._]+):(?P<accession>[^?#]+)")
 REMEDY: Final = "write drs://HOST/ID, or drs://PREFIX:ACCESSION with a prefix of identifiers.org"
@@ -29,11 +30,19 @@ class DrsObject:
 
     url: str
     """`https://HOST/ga4gh/drs/v1/objects/ID`."""
+    named: bool = True
+    """Whether the user has named its server, and not only a bundle of another: credentials for all servers are for it."""
 
     @property
     def reference(self) -> Reference:
         """The reference by which its bytes are opened."""
-        return Reference(OBJECT + self.url)
+        return Reference(OBJECT + self.url + ("" if self.named else f"#{ELSEWHERE}"))
+
+    @property
+    def name(self) -> str:
+        """Its identifier by host."""
+        base, _, identifier = self.url.rpartition("/objects/")
+        return f"drs://{urlsplit(base).netloc}/{identifier}"
 
     @property
     def id(self) -> str:
@@ -47,7 +56,7 @@ class DrsObject:
     def sibling(self, identifier: str) -> DrsObject:
         """Return another object of the same server."""
         base = self.url.rpartition("/objects/")[0]
-        return DrsObject(f"{base}/objects/{quote(identifier, safe='')}")
+        return DrsObject(f"{base}/objects/{quote(identifier, safe='')}", self.named)
 
 
 def is_compact(ref: Reference) -> bool:
@@ -64,7 +73,7 @@ def is_compact(ref: Reference) -> bool:
     raise DefinitionError("it is no identifier of a data repository", where=str(ref), remedy=REMEDY)
 
 
-def object_of(ref: Reference, net: Net) -> DrsObject:
+def object_of(ref: Reference, net: Net, *, named: bool = True) -> DrsObject:
     """Return the object of an identifier by host. Raises DefinitionError."""
     match = BY_HOST.fullmatch(_rest(ref))
     if match is None:
@@ -75,7 +84,7 @@ def object_of(ref: Reference, net: Net) -> DrsObject:
         scheme = "http" if is_this_machine(match["host"]) else "https"
         base = f"{scheme}://{host}{OBJECTS.removesuffix('/objects/')}"
     # Slashes that somebody has not escaped belong to the id (Gen3: dg.4503/…), and every other escape stays.
-    return DrsObject(f"{base}/objects/{quote(unquote(match['id']), safe='')}")
+    return DrsObject(f"{base}/objects/{quote(unquote(match['id']), safe='')}", named)
 
 
 def look_up(ref: Reference, net: Net) -> Reference:

@@ -19,18 +19,18 @@ JSON: Final = {"Accept": "application/json"}
 
 def ask(net: Net, url: str) -> Any:
     """Return the JSON of an address. Raises FetchError for what is none; 202 is a failure that may be over soon."""
-    return _read(net, url, None)
+    return _read(net, url, {}, None)
 
 
-def ask_object(net: Net, url: str) -> dict[str, Any]:
+def ask_object(net: Net, url: str, name: str, *, everywhere: bool) -> dict[str, Any]:
     """Return the object of an address, showing the passports that are given for it (DRS 1.2, by POST).
 
-    Where access is refused, what the server says that it takes stands in the remedy (DRS 1.3, OPTIONS).
+    `name` is its identifier by host, for which credentials may be given too; with `everywhere` those for all of `drs://`
+    count. Where access is refused, what the server says that it takes stands in the remedy (DRS 1.3, OPTIONS).
     """
-    credential = net.credential(url)
-    passports = list(credential.passports) if credential is not None else []
+    passports, headers = _proof(net, url, name, everywhere)
     try:
-        answer = _read(net, url, {"passports": passports} if passports else None)
+        answer = _read(net, url, headers, {"passports": passports} if passports else None)
     except AccessDenied as error:
         taken = _taken(net, url)
         if taken:
@@ -41,12 +41,24 @@ def ask_object(net: Net, url: str) -> dict[str, Any]:
     return answer
 
 
-def _read(net: Net, url: str, sent: Mapping[str, Any] | None) -> Any:
+def _proof(net: Net, url: str, name: str, everywhere: bool) -> tuple[list[str], dict[str, str]]:
+    """Return the passports and the headers for an object; what is given for its address the gate sends by itself."""
+    by_address, by_name = net.credential(url), net.credential(name)
+    if by_name is not None and not everywhere and by_name == net.credential("drs://"):
+        by_name = None
+    passports = [*(by_name.passports if by_name is not None else ())]
+    if not passports and by_address is not None:
+        passports = [*by_address.passports]
+    return passports, by_name.headers() if by_name is not None and by_address is None else {}
+
+
+def _read(net: Net, url: str, headers: Mapping[str, str], sent: Mapping[str, Any] | None) -> Any:
     if sent is None:
-        body = net.http(url, headers=JSON)
+        body = net.http(url, headers={**JSON, **headers})
     else:
         data = json.dumps(sent).encode()
-        body = net.http(url, headers={**JSON, "Content-Type": "application/json"}, method="POST", data=data)
+        headers = {**JSON, **headers, "Content-Type": "application/json"}
+        body = net.http(url, headers=headers, method="POST", data=data)
     content = body.read(LARGEST_ANSWER)
     if body.status == 202:
         raise TemporaryFailure(

@@ -88,7 +88,11 @@ class _Bundle:
             try:
                 ref = Reference(uri)
                 ref = look_up(ref, self.elsewhere) if is_compact(ref) else ref
-                return describe(object_of(ref, self.elsewhere), self.elsewhere)
+                at_home = (
+                    object_of(ref, self.elsewhere).url.rpartition("/objects/")[0] == at.url.rpartition("/objects/")[0]
+                )
+                named = at.named and at_home
+                return describe(object_of(ref, self.elsewhere, named=named), self.elsewhere)
             except ReferenceNotFound as error:
                 problem = problem or error
         assert problem is not None

@@ -72,7 +72,7 @@ class Described:
 
 def describe(at: DrsObject, net: Net) -> Described:
     """Ask what an object is."""
-    answer = ask_object(net, at.url)
+    answer = ask_object(net, at.url, at.name, everywhere=at.named)
     ways = tuple(_way(item, at) for item in _objects(answer, "access_methods", at))
     contents = answer.get("contents")
     parts = None
@@ -123,7 +123,7 @@ def opened_way(way: Way, at: DrsObject, net: Net) -> Way:
     """
     if way.url or not way.access_id:
         return way
-    answer = ask_object(net, at.access(way.access_id))
+    answer = ask_object(net, at.access(way.access_id), at.name, everywhere=at.named)
     opened = _way({"type": way.kind, "access_url": answer}, at)
     if not opened.url:
         raise _odd("an access without an address", at)

@@ -15,7 +15,7 @@ from wfx.fetching import Body, Net, Reference, Source, Span, StreamFetcher
 from wfx.net import TemporaryFailure
 from wfx.redaction import redact
 
-from wfx_drs.addresses import OBJECT, DrsObject, is_this_machine
+from wfx_drs.addresses import ELSEWHERE, OBJECT, DrsObject, is_this_machine
 from wfx_drs.bundles import walk
 from wfx_drs.described import Described, Way, describe, opened_way
 
@@ -50,7 +50,7 @@ def _object(ref: Reference) -> DrsObject:
     url = ref.without_credentials().without_fragment().uri.removeprefix(OBJECT).removesuffix("/")
     if not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?/objects/[^/?#]+", url):
         raise DefinitionError("it is no object of a data repository", where=str(ref))
-    return DrsObject(url)
+    return DrsObject(url, ref.fragment != ELSEWHERE)
 
 
 def _open(way: Way, described: Described, net: Net, span: Span | None) -> Body:

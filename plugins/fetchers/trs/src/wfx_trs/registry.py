@@ -14,7 +14,7 @@ from wfx.errors import DefinitionError, DocumentError, FetchError, ReferenceNotF
 from wfx.fetching import Net, Reference
 from wfx.net.bodies import HttpBody
 
-from wfx_trs.addresses import TrsAddress
+from wfx_trs.addresses import TrsAddress, is_this_machine
 
 LARGEST_ANSWER: Final = 32 * 2**20
 # Of several languages in one version, the first of these that it has.
@@ -39,6 +39,7 @@ class Registry:
     def __init__(self, address: TrsAddress, net: Net, where: Reference) -> None:
         self.address, self.net, self.where = address, net, where
         self.url = f"{address.api(net)}/tools/{quote(address.id, safe='')}"
+        self._headers = _proof(address, net, self.url)
 
     def newest(self) -> str:
         """Return the newest version: the one with the highest number among those that do not change, else among all."""
@@ -76,7 +77,12 @@ class Registry:
 
     def open_plain(self, version: str, kind: str, path: str) -> HttpBody:
         """Open a file by its path, as it is."""
-        return self.net.http(f"{self._version_url(version)}/PLAIN_{quote(kind, safe='')}/descriptor/{_path(path)}")
+        url = f"{self._version_url(version)}/PLAIN_{quote(kind, safe='')}/descriptor/{_path(path)}"
+        body = self.net.http(url, headers=self._headers)
+        if (body.media_type or "") == "text/html" and not path.lower().endswith((".html", ".htm")):
+            body.stream.close()
+            raise FetchError("a page came where a file was expected", where=body.url or url)
+        return body
 
     def wrapped(self, version: str, kind: str, path: str) -> dict[str, Any]:
         """Return a file by its path, as an object with its content or its address."""
@@ -124,7 +130,7 @@ class Registry:
         return Version(name, tuple(kind.upper() for kind in kinds), item.get("is_production") is True)
 
     def _json(self, url: str) -> Any:
-        body = self.net.http(url, headers={"Accept": "application/json"})
+        body = self.net.http(url, headers={"Accept": "application/json", **self._headers})
         data = body.read(LARGEST_ANSWER)
         if (body.media_type or "").endswith("html"):
             raise FetchError(
@@ -135,6 +141,14 @@ class Registry:
             return load_document(data, "answer.json").value
         except DocumentError as error:
             raise FetchError("the registry's answer is no JSON", where=body.url or url, why=error.what) from error
+
+
+def _proof(address: TrsAddress, net: Net, url: str) -> dict[str, str]:
+    """Return headers of what is given for `trs://HOST`; what is given for the interface's address the gate sends itself."""
+    credential = net.credential(address.reference().uri)
+    if credential is None or net.credential(url) is not None:
+        return {}
+    return credential.headers() if url.startswith("https:") or is_this_machine(address.host) else {}
 
 
 def choose_type(version: Version, wanted: str, where: Reference) -> str:
