@@ -17,6 +17,8 @@ from wfx.engines import Installation
 from wfx.errors import EngineError
 from wfx.values import JsonValue
 
+from wfx_nextflow import classes
+
 logger = logging.getLogger(__name__)
 
 # Without all of them Nextflow runs and its cache stays empty: nothing could be resumed.
@@ -51,7 +53,9 @@ def kept(installation: Installation) -> Program:
         "nextflow.cli.Launcher",
     )  # fmt: skip
     place = installation.folder
-    return Program(installation.version, command, {}, (place, *_java_home(java)), str(place))
+    quick = classes.options(installation, java, command)
+    readable = (place, *(Path(word.partition("=")[2]).parent for word in quick[:1]), *_java_home(java))
+    return Program(installation.version, (command[0], *quick, *command[1:]), {}, readable, str(place))
 
 
 def found(settings: Mapping[str, JsonValue]) -> Program:

@@ -186,7 +186,9 @@ def _container(source: Source, span: tuple[int, int]) -> tuple[str, bool]:
             continue
         text, _, computed = literal
         if computed and "?" in text and (choices := re.findall(r"'([^'$]+)'|\"([^\"$]+)\"", text)):
-            return "".join(choices[-1]), False
+            chosen = "".join(choices[-1])
+            if "/" in chosen or ":" in chosen:
+                return chosen, False
         return text.strip(), computed
     return "", False
 
