@@ -19,8 +19,8 @@ from wfx_s3.addresses import Address
 from wfx_s3.stores import LARGEST_ANSWER, Store
 
 MD5 = re.compile(r'"([0-9a-f]{32})"')
-# Those that the core can compute.
-CHECKSUMS = {"sha256": "sha256", "sha1": "sha1", "crc32": "crc32", "crc32c": "crc32c"}
+# Those that the core can compute, in the order in which one is chosen: the first costs nothing, the last most.
+CHECKSUMS = ("sha256", "sha1", "md5", "crc32", "crc32c")
 
 
 class S3Fetcher(StreamFetcher):
@@ -121,18 +121,19 @@ def _has_below(store: Store) -> bool:
 
 
 def _checksums(headers: Mapping[str, str], store: Store) -> dict[str, str]:
-    """Return what the store states of the whole object's bytes."""
+    """Return the best of what the store states of the whole object's bytes."""
     found = {}
-    for name, algorithm in CHECKSUMS.items():
+    for name in CHECKSUMS:
         value = headers.get(f"x-amz-checksum-{name}", "")
         # Of an object that was put together the checksum is of its parts' checksums, with their number behind it.
         if value and "-" not in value and headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT":
             with contextlib.suppress(binascii.Error, ValueError):
-                found[algorithm] = base64.b64decode(value, validate=True).hex()
+                found[name] = base64.b64decode(value, validate=True).hex()
     etag = MD5.fullmatch(headers.get("etag", ""))
     encryption = {name: value for name, value in headers.items() if name.startswith("x-amz-server-side-encryption")}
     # AWS's own keys leave the ETag alone (API_Object, "ETag"); elsewhere nobody says so.
     plain = not encryption or (not store.settings.endpoint and set(encryption.values()) == {"AES256"})
     if etag and plain and store.settings.etag_md5:
         found["md5"] = etag[1]
-    return found
+    best = next((name for name in CHECKSUMS if name in found), "")
+    return {best: found[best]} if best else {}
