@@ -96,3 +96,82 @@ def test_a_process_runs_in_its_image(runtime: str, wfx: Any, image: str, tmp_pat
     # Again from the store, with the registry out of reach.
     wfx("run", "flow", "-i", "text=text.txt", "--containers", runtime, "-o", "again", "--offline", timeout=200)
     assert (tmp_path / "again/outputs/sorted.txt").read_text() == "a\nb\ninside\nlo\n"
+
+
+COMPUTED = """
+params.registry = '%s'
+params.tag = '1'
+params.outdir = 'results'
+process FIRST {
+    container '%s/wfx/bash:1'
+    output: path 'first.txt'
+    script: "cat /inside > first.txt"
+}
+process SECOND {
+    container %s
+    publishDir params.outdir, mode: 'copy'
+    input: path first
+    output: path 'second.txt'
+    script: "cat $first /inside > second.txt"
+}
+workflow { SECOND(FIRST()) }
+"""
+
+
+@pytest.fixture
+def podman(wfx: Any, request: pytest.FixtureRequest) -> None:
+    wfx.environment |= request.getfixturevalue("podman_storage").environment
+
+
+@pytest.mark.usefixtures("podman")
+def test_an_image_that_the_script_puts_together_is_planned(wfx: Any, image: str, tmp_path: Path) -> None:
+    registry = image.partition("/")[0]
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow/main.nf").write_text(
+        COMPUTED % (registry, registry, '"${params.registry}/wfx/bash:${params.tag}"')
+    )
+    plan = wfx("plan", "flow", "--containers", "podman", "--json").json
+    assert [item["image"] for item in plan["images"]] == [image]
+    assert "found by running the script without its tasks" in " ".join(plan["description"]["warnings"])
+    wfx("run", "flow", "--containers", "podman", "-o", "out", timeout=200)
+    assert (tmp_path / "out/outputs/second.txt").read_text() == "inside\ninside\n"
+    record = decode(RunRecord, json.loads((tmp_path / "out/.wfx/record.json").read_bytes()))
+    assert {(event.step, event.image_digest) for event in record.events} == {
+        (step, record.lock.images[0].digest) for step in ("FIRST", "SECOND")
+    }
+    assert record.warnings == ()
+    # With other params the script chooses another image, which nobody has fetched.
+    done = wfx("run", "flow", "-i", "tag=2", "--containers", "podman", "-o", "other", check=3, timeout=200)
+    assert f"SECOND runs in the image {registry}/wfx/bash:2" in done.stderr
+    assert "option config" in done.stderr
+
+
+@pytest.mark.usefixtures("podman")
+def test_an_image_that_was_not_planned_is_not_pulled_and_reported(wfx: Any, image: str, tmp_path: Path) -> None:
+    registry = image.partition("/")[0]
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow/main.nf").write_text(
+        COMPUTED % (registry, registry, '{ "${params.registry}/wfx/${[first: "bash"][first.baseName]}:1" }')
+    )
+    plan = wfx("plan", "flow", "--containers", "podman")
+    assert "the image of SECOND is put together while it runs, so it is not planned" in plan.stdout
+    done = wfx("run", "flow", "--containers", "podman", "-o", "out", check=1, timeout=200)
+    said = f"SECOND asked for the image {image}, which was not planned"
+    assert said in done.stderr
+    record = decode(RunRecord, json.loads((tmp_path / "out/.wfx/record.json").read_bytes()))
+    assert said in record.warnings[0]
+    second = next(event for event in record.events if event.step == "SECOND")
+    assert (second.state, second.image, second.image_digest) == ("failed", image, None)
+    assert "image not known" in second.error
+    assert [f for f in validate(tmp_path / "out", level="RECOMMENDED") if f.code not in PERSONAL] == []
+
+
+def test_without_containers_a_process_runs_as_it_is_and_that_is_said(wfx: Any, tmp_path: Path) -> None:
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow/main.nf").write_text((MAIN % "registry.invalid/none:1").replace(" /inside", ""))
+    (tmp_path / "text.txt").write_text("b\na\n")
+    done = wfx("run", "flow", "-i", "text=text.txt", "--containers", "none", "-o", "out")
+    assert "without the containers that it suggests" not in done.stderr
+    assert (tmp_path / "out/outputs/sorted.txt").read_text() == "a\nb\nlo\n"
+    record = decode(RunRecord, json.loads((tmp_path / "out/.wfx/record.json").read_bytes()))
+    assert (record.plan.containers, record.events[0].image, record.warnings) == (("none",), None, ())

@@ -229,9 +229,9 @@ def _chosen(options: Mapping[str, str]) -> dict[str, JsonValue]:
 
 
 def _unplanned(images: Mapping[str, list[str]]) -> Iterator[str]:
-    """Yield what is to be said of images that were used and not planned."""
+    """Yield what is to be said of images that tasks asked for and nobody had planned."""
     for image, steps in images.items():
-        yield f"{', '.join(steps)} ran in the image {image}, which was not planned: its bytes are not known to the crate"
+        yield f"{', '.join(steps)} asked for the image {image}, which was not planned: wfx does not know its bytes"
 
 
 def _containers(runtime: Runtime | None, description: Description) -> JsonValue:

@@ -90,7 +90,8 @@ class Recorder:
         image = self.images.get(fields["step"])
         if image is not None and row["container"] not in ("", "-"):
             fields |= {"image": image["image"], "image_digest": image["digest"]}
-        elif row["container"] not in ("", "-"):
+        elif self.contained and row["container"] not in ("", "-"):
+            # Without a runtime the trace names the image that nothing has run in.
             fields["image"] = row["container"]
         if self.contained and fields.get("image") and (image is None or image["name"] != row["container"]):
             self.unplanned.setdefault(row["container"], set()).add(fields["step"] or row["process"])
