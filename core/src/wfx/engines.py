@@ -154,6 +154,8 @@ class Tool:
     software: tuple[Software, ...] = ()
     document: str = ""
     """The document that holds it, relative to the tree."""
+    version: str = ""
+    """As its author numbers it; empty: that of its document."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def _collect(
             key = tool_key(step.tool, step.tool_version)
             known = tools.get(key)
             tools[key] = Tool(
-                key, "command", name=short_tool(step.tool), document=entry,
+                key, "command", name=short_tool(step.tool), document=entry, version=step.tool_version,
                 inputs=_merged(
                     known.inputs if known else (), (Parameter(name, ValueType("any")) for name, _ in step.sources)
                 ),

@@ -77,7 +77,8 @@ def engine(record: RunRecord, graph: Graph) -> str:
         name=name,
         softwareVersion=record.plan.description.engine_version,
         url=url,
-        operatingSystem=record.platform,
+        # Of a server elsewhere nobody knows it.
+        operatingSystem=None if record.plan.needs else record.platform,
     )
 
 

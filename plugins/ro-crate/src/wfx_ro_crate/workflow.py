@@ -142,7 +142,8 @@ class Structure:
         document = tool.document if tool and tool.document else self.source.workflow.entry
         graph.add(identifier, [], url=self.source.url(document))
         source = "SoftwareSourceCode" in graph.kinds(identifier)
-        graph.set(identifier, "version" if source else "softwareVersion", self.source.version(document))
+        stated = tool.version if tool is not None else ""
+        graph.set(identifier, "version" if source else "softwareVersion", stated or self.source.version(document))
         if source:
             graph.set(identifier, "programmingLanguage", ref(self.source.language))
         base = path_id(f"workflow/{document}")
