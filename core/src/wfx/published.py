@@ -11,6 +11,7 @@ PACKAGES: dict[str, dict[str, str]] = {
         "wfx-ftp": "ftp ftps",
         "wfx-galaxy": "galaxy+http galaxy+https",
         "wfx-git": "gh git+file git+git git+http git+https git+ssh",
+        "wfx-gs": "gs",
         "wfx-http": "http https",
         "wfx-oci": "docker library oras",
         "wfx-s3": "s3",
