@@ -214,7 +214,8 @@ class _Batch(Gatherer):
         if reference.scheme in ("file", "data"):
             return None
         known = self.store.known(reference)
-        lacks_tree = source.around and known is not None and known.kind == "file" and not known.tree
+        part = known is not None and known.kind == "file" and not known.tree and names_part(reference)
+        lacks_tree = source.around and part
         if (
             known is not None
             and not lacks_tree

@@ -92,6 +92,17 @@ class Outcome:
     """Whether the finished run of the same identity answered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A definition of which everything is in the store."""
+
+    plan: Plan
+    lock: Lock
+    closure: Closure
+    values: Values
+    """The inputs with absolute locations, as they are before the engine binds them."""
+
+
 def describe(definition: Definition, session: Session, options: Options | None = None) -> Description:
     """Say what a workflow is: its inputs, outputs, steps and images."""
     with ExitStack() as stack:
@@ -106,6 +117,16 @@ def plan_only(definition: Definition, session: Session, options: Options | None 
         work = _Work(definition, session, options or Options(), Silent(), stack)
         work.describe(claim=False)
         return work.plan(probe=True)
+
+
+def bring(definition: Definition, session: Session, options: Options | None = None) -> Brought:
+    """Fetch all that a definition needs into the store, and stop there: no run directory is made."""
+    with ExitStack() as stack:
+        work = _Work(definition, session, options or Options(), Silent(), stack)
+        with session.store.in_use():
+            work.describe(claim=False)
+            plan, _, lock = work.bring()
+        return Brought(plan, lock, work.closure, definition.values(work.description, work.bare(), session))
 
 
 def run(
@@ -369,26 +390,34 @@ class _Work:
         """Bring everything into the store, and take the run's directory."""
         try:
             self.describe(claim=True)
-            plan = self.plan(probe=False)
-            for warning in plan.warnings:
-                self.reporter.warn(warning)
-            self.reporter.phase(f"fetching {len(plan.files)} inputs" if plan.files else "no files to fetch")
-            fetched = staging.fetch_inputs(plan, self.session)
-            stored: tuple[StagedImage, ...] = ()
-            if plan.images:
-                from wfx import imagepins
-
-                self.reporter.phase(f"fetching {len(plan.images)} container images")
-                behalf = None if self.closure.local else self.closure.reference
-                images, stored = imagepins.fetch(plan.images, self.images, self.session, plan.containers, behalf)
-                plan = replace(plan, images=images)
-            lock = staging.make_lock(plan, fetched, stored)
+            plan, fetched, lock = self.bring()
             directory = self.directory or self._claim_existing(lock)
             self.directory = directory
             return directory, plan, lock, fetched
         except BaseException:
             self._abandon()
             raise
+
+    def bring(self) -> tuple[Plan, list[Fetched], Lock]:
+        """Bring inputs and images into the store."""
+        plan = self.plan(probe=False)
+        for warning in plan.warnings:
+            self.reporter.warn(warning)
+        self.reporter.phase(f"fetching {len(plan.files)} inputs" if plan.files else "no files to fetch")
+        fetched = staging.fetch_inputs(plan, self.session)
+        stored: tuple[StagedImage, ...] = ()
+        if plan.images:
+            from wfx import imagepins
+
+            self.reporter.phase(f"fetching {len(plan.images)} container images")
+            behalf = None if self.closure.local else self.closure.reference
+            images, stored = imagepins.fetch(plan.images, self.images, self.session, plan.containers, behalf)
+            plan = replace(plan, images=images)
+        return plan, fetched, staging.make_lock(plan, fetched, stored)
+
+    def bare(self) -> Engine:
+        """Return an engine for the methods that start no process."""
+        return self._bare_engine()
 
     def _abandon(self) -> None:
         """Leave nothing half-written: what was fetched is in the store, a directory that is new is ours."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wfx.cli.display import show_size
+from wfx.cli.run import what_to_run
 from wfx.cli.shared import common, open_session, print_json
 from wfx.errors import UsageError
 
@@ -88,6 +90,59 @@ def _kept(session: Session) -> set[str]:
 
     kept: set[str] = Register(session.directories.state).digests()
     return kept
+
+
+@cache.command("export")
+@what_to_run
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The bundle to write, a tar.")
+@common
+def export_bundle(
+    output: Path, as_json: bool, level: int, offline: bool, sandbox: str | None, site: str | None, allow_local: bool,
+    trust: bool, **what: Any,
+) -> None:  # fmt: skip
+    """Write all that a run needs into one file, for a machine without a network.
+
+    WORKFLOW is what `wfx run` takes, a run's directory or name too: it is fetched where it is not in the store yet, and
+    its documents, inputs and images go into the bundle, with the files of this machine that it names.
+    """
+    from wfx.bundles import export
+    from wfx.cli.run import run_definition, run_settings
+    from wfx.flow import Options
+
+    with open_session(offline=offline, level=level, settings=run_settings(sandbox, site)) as (session, display):
+        definition = run_definition(what, session)
+        bundle = export(definition, session, output, Options(allow_local=allow_local, trust=trust), display.phase)
+        display.finish()
+    if as_json:
+        print_json(bundle)
+        return
+    click.echo(f"{bundle.path}: {show_size(bundle.size)}, {bundle.blobs} blobs, identity {bundle.identity[:12]}")
+    click.echo(f"sha256 of its manifest: {bundle.manifest}")
+
+
+@cache.command("import")
+@click.argument("bundle", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for what is to be run; by default ./NAME."
+)
+@click.option("--sha256", default="", help="What the manifest's sha256 must be, as `wfx cache export` printed it.")
+@common
+def import_bundle(bundle: Path, output: Path | None, sha256: str, as_json: bool, level: int) -> None:
+    """Take a bundle into the store, every byte compared with its manifest, and say how to run it.
+
+    One that was interrupted goes on where it stopped. The bundle says what references mean from now on: take only those
+    of people whom you trust.
+    """
+    from wfx.unbundling import take_in
+
+    folder = output or Path(bundle.name.partition(".")[0] or "bundle")
+    with open_session(level=level) as (session, _):
+        taken = take_in(bundle, session, folder, sha256=sha256)
+    if as_json:
+        print_json(taken)
+        return
+    click.echo(f"{taken.new} blobs taken in ({show_size(taken.bytes)}), {taken.there} were here already")
+    click.echo(f"run it with: wfx run {taken.start} --offline")
 
 
 @cache.command("path")

@@ -72,8 +72,8 @@ def run(
     """
     from wfx import flow
 
-    with open_session(offline=offline, level=level, settings=_settings(sandbox, site)) as (session, display):
-        definition = _definition(what, session)
+    with open_session(offline=offline, level=level, settings=run_settings(sandbox, site)) as (session, display):
+        definition = run_definition(what, session)
         options = _options(session, definition, outdir=outdir, force=force, allow_local=allow_local, trust=trust)
         if dry_run:
             return _show_plan(flow.plan_only(definition, session, options), as_json)
@@ -96,8 +96,8 @@ def plan(
     """
     from wfx import flow
 
-    with open_session(offline=offline, level=level, settings=_settings(sandbox, site)) as (session, _):
-        definition = _definition(what, session)
+    with open_session(offline=offline, level=level, settings=run_settings(sandbox, site)) as (session, _):
+        definition = run_definition(what, session)
         options = _options(session, definition, allow_local=allow_local, trust=trust)
         return _show_plan(flow.plan_only(definition, session, options), as_json)
 
@@ -114,8 +114,8 @@ def stage(
     """Bring everything a run needs into its directory, and stop before the engine runs."""
     from wfx import flow
 
-    with open_session(offline=offline, level=level, settings=_settings(sandbox, site)) as (session, display):
-        definition = _definition(what, session)
+    with open_session(offline=offline, level=level, settings=run_settings(sandbox, site)) as (session, display):
+        definition = run_definition(what, session)
         options = _options(
             session, definition, outdir=outdir, force=force, allow_local=allow_local, trust=trust, stage_only=True
         )
@@ -137,7 +137,7 @@ def execute(
     """Run what `wfx stage` has left in DIRECTORY; no connection is opened, but to the server of a run elsewhere."""
     from wfx import flow
 
-    with open_session(offline=not flow.needs_of(directory), level=level, settings=_settings(sandbox, site)) as (
+    with open_session(offline=not flow.needs_of(directory), level=level, settings=run_settings(sandbox, site)) as (
         session,
         display,
     ):
@@ -146,11 +146,13 @@ def execute(
         return show_outcome(outcome, as_json, level)
 
 
-def _settings(sandbox: str | None, site: str | None) -> dict[str, Any]:
+def run_settings(sandbox: str | None, site: str | None) -> dict[str, Any]:
+    """Return the settings that options of the command line are."""
     return {name: value for name, value in (("sandbox", sandbox), ("site", site)) if value}
 
 
-def _definition(what: dict[str, Any], session: Any) -> Definition:
+def run_definition(what: dict[str, Any], session: Any) -> Definition:
+    """Return the definition that the arguments of `what_to_run` ask for."""
     from wfx.definitions import from_command_line
 
     return from_command_line(session=session, **what)
