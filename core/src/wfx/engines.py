@@ -437,7 +437,7 @@ class Engine(ABC):
         return ()
 
     def server(self) -> str:
-        """Ask the server who it is, and who the user is to it, for `wfx doctor`: `Galaxy 26.1, as ada`. Empty: there is none.
+        """Say who the server is, and who the user is to it: `Galaxy 26.1 at https://…, as ada`; empty where there is none.
 
         Raises FetchError.
         """
