@@ -15,6 +15,8 @@ SECRET_PARAMETER = re.compile(
 )
 # An image by its digest (`docker://alpine@sha256:…`) is no host with user information.
 AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,40}://)([^/?#\s]*@)(?!sha256:[0-9a-f]{64}(?![0-9a-f]))")
+# Of Azure's references the container stands where others have a user.
+CONTAINER = re.compile(r"(?i)abfss?://[a-z0-9$][a-z0-9\-]{2,62}@")
 URI_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,40}://[^\s'\"<>]+")
 HEADER = re.compile(
     r"(?i)\b((?:proxy-)?authorization|cookie|x-api-key|private-token|x-auth-token)(['\"]?\s*[:=]\s*)[^\r\n,}]+"
@@ -25,11 +27,16 @@ SHORTEST = 6
 
 def redact_uri(uri: str) -> str:
     """Return the URI without user information and with the values of secret query parameters replaced."""
-    uri = AUTHORITY.sub(r"\1", uri)
+    uri = AUTHORITY.sub(_without_user, uri)
     rest, hash_mark, fragment = uri.partition("#")
     head, mark, query = rest.partition("?")
     # Some answers of OAuth 2.0 carry the token in the fragment (RFC 6749 §4.2.2).
     return head + mark + _redact_parameters(query) + hash_mark + _redact_parameters(fragment)
+
+
+def _without_user(match: re.Match[str]) -> str:
+    # What stands there in `abfss://CONTAINER@ACCOUNT…` is a part of the name.
+    return match[0] if CONTAINER.fullmatch(match[0]) else match[1]
 
 
 def _redact_parameters(text: str) -> str:

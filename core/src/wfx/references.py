@@ -140,9 +140,11 @@ class Reference:
         return Reference(self.uri.partition("#")[0])
 
     def without_credentials(self) -> Reference:
-        """Return the same reference without `user:password@`."""
+        """Return the same reference without `user:password@`; in `abfss://CONTAINER@ACCOUNT…` nothing is one."""
+        from wfx.redaction import CONTAINER
+
         head, mark, rest = self.uri.partition("://")
-        if not mark:
+        if not mark or CONTAINER.match(self.uri):
             return self
         authority, slash, tail = re.match(r"([^/?#]*)([/?#]?)(.*)", rest, re.S).groups()  # type: ignore[union-attr]
         return Reference(head + mark + authority.rpartition("@")[2] + slash + tail)

@@ -14,6 +14,8 @@ CANARY = "c4n4ry-s3cret"
     "text",
     [
         f"https://u:{CANARY}@h/x",
+        f"abfss://{CANARY}:x@h/x",
+        f"abfss://c:{CANARY}@h/x",
         f"cloning https://{CANARY}@h/x and more",
         f"'https://u:p@{CANARY}@h'",
         f"<https://h/x?token={CANARY}>",
@@ -43,6 +45,7 @@ def test_what_looks_like_a_secret_is_replaced(text: str) -> None:
         "the cookie jar and the authorization of the user",
         "key: value",
         "https://h/x?q=a:b@c",
+        "reads of abfss://container-1@account.dfs.core.windows.net/x",
     ],
 )
 def test_an_ordinary_text_stays_as_it_is(text: str) -> None:

@@ -176,6 +176,7 @@ def test_only_a_local_reference_has_a_path() -> None:
         ("https://u@h:80?a@b#c@d", "https://h:80?a@b#c@d"),
         ("https://h/a@b", "https://h/a@b"),
         ("doi:10.1/a@b", "doi:10.1/a@b"),
+        ("abfss://container@account.dfs.core.windows.net/x", "abfss://container@account.dfs.core.windows.net/x"),
         ("https://h/\n@x", "https://h/\n@x"),
     ],
 )
