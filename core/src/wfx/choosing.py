@@ -43,6 +43,11 @@ class Bare:
         """See `Host.net`; made when it is asked for."""
         return self.session.net
 
+    def note(self, text: str) -> None:
+        """See `Host.note`."""
+        if self.session.progress is not None:
+            self.session.progress.note(text)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

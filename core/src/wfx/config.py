@@ -55,7 +55,7 @@ SETTINGS = (
     Setting("containers", list, [], "Container runtimes, in order of preference, or none; empty is any that is there."),
     Setting("container.network", bool, False, "Whether containers get a network where a tool asks for it, and builds do."),
     Setting("container.cosign_keys", list, [], "Files of public keys (PEM); each image must be signed with one of them."),
-    Setting("site", str, "", "Where workflows run that need a server: the NAME of a section [site.NAME]; by default the only one."),
+    Setting("site", str, "", "Where workflows that need a server run: a section [site.NAME]; by default the only one."),
     Setting("run.directory", str, "wfx-runs", "Folder for run directories that are not named with -o."),
     Setting("run.cores", int, 0, "Cores that a run may use; 0 is all."),
     Setting("run.memory", str, "", "Memory that a run may use (8GB); empty is all."),

@@ -304,6 +304,9 @@ class Host(Protocol):
     def net(self) -> Net:
         """The gate to the network, for an engine that speaks with a server."""
 
+    def note(self, text: str) -> None:
+        """Tell the user what he waits for: that a server starts."""
+
     @property
     def tree(self) -> Path:
         """Where the workflow's documents lie (read-only to the engine)."""

@@ -109,5 +109,5 @@ def host_for(
     """Return what the core does for the engine of a run."""
     return EngineHost.for_run(
         directory, sandbox=sandbox, settings=settings_of(engine, session), aliases=aliases, runtime=runtime,
-        offline=session.offline, installation=installation, net=session.net,
+        offline=session.offline, installation=installation, net=session.net, progress=session.progress,
     )  # fmt: skip

@@ -315,6 +315,7 @@ class _Work:
         aside = EngineHost.in_folder(
             scratch / "describe", sandbox=self.sandbox, settings=settings, aliases=closure.aliases,
             offline=self.session.offline, installation=self.choice.installation, net=self.session.net,
+            progress=self.session.progress,
         )  # fmt: skip
         staging.place_workflow(closure.documents, closure.sources, aside.tree, self.session.store)
         engine = closure.engine(aside)

@@ -20,6 +20,7 @@ from wfx.sandbox import Sandbox
 from wfx.values import JsonValue
 
 if TYPE_CHECKING:
+    from wfx.progress import Progress
     from wfx.runtimes import Runtime
 
 
@@ -51,6 +52,8 @@ class EngineHost:
     """Whether the network is switched off for all of wfx."""
     net: Net = field(default_factory=lambda: Net(offline=True))
     """The gate to the network, for an engine that speaks with a server."""
+    progress: Progress | None = None
+    """Who shows the user what goes on."""
     installation: Installation | None = None
     """The version of the engine's program that wfx provides; None: the one that is found on this machine."""
     channels: list[EngineChannel] = field(default_factory=list)
@@ -61,6 +64,7 @@ class EngineHost:
         aliases: Mapping[str, str] | None = None, *, name: str = "the engine", needs: Sequence[str] = (),
         readable: Sequence[Path] = (), cleaning: Sequence[Sequence[str]] = (), runtime: Runtime | None = None,
         offline: bool = False, installation: Installation | None = None, net: Net | None = None,
+        progress: Progress | None = None,
     ) -> EngineHost:  # fmt: skip
         """Serve an engine in a run directory: inputs and workflow are read-only to it, the rest writable."""
         return cls(
@@ -68,7 +72,7 @@ class EngineHost:
             logs=directory.logs, sandbox=sandbox, root=directory.path, name=name, run=directory, needs=tuple(needs),
             read_only=(directory.workflow, directory.inputs), readable=tuple(readable),
             cleaning=tuple(tuple(command) for command in cleaning), runtime=runtime, offline=offline,
-            installation=installation, net=net or Net(offline=True),
+            installation=installation, net=net or Net(offline=True), progress=progress,
         )  # fmt: skip
 
     @classmethod
@@ -76,6 +80,7 @@ class EngineHost:
         cls, folder: Path, sandbox: Sandbox, settings: Mapping[str, JsonValue] | None = None,
         aliases: Mapping[str, str] | None = None, *, name: str = "the engine", readable: Sequence[Path] = (),
         offline: bool = False, installation: Installation | None = None, net: Net | None = None,
+        progress: Progress | None = None,
     ) -> EngineHost:  # fmt: skip
         """Serve an engine in a scratch folder, to describe a workflow that has no run directory."""
         folder = folder.resolve()
@@ -86,7 +91,7 @@ class EngineHost:
         return cls(
             settings=settings or {}, tree=tree, aliases=aliases or {}, state=state, logs=logs, sandbox=sandbox,
             root=folder, name=name, read_only=(tree,), readable=tuple(readable), offline=offline,
-            installation=installation, net=net or Net(offline=True),
+            installation=installation, net=net or Net(offline=True), progress=progress,
         )  # fmt: skip
 
     def launch(
@@ -142,6 +147,11 @@ class EngineHost:
             target.write_text(text)
             target.chmod(0o755)
         return folder
+
+    def note(self, text: str) -> None:
+        """See `wfx.engines.Host.note`."""
+        if self.progress is not None:
+            self.progress.note(text)
 
     def close(self) -> None:
         """End every driver that is still there."""

@@ -397,6 +397,9 @@ class _DeadHost:
         self.aliases: Mapping[str, str] = host.aliases
         self.offline, self.installation, self.net = host.offline, host.installation, host.net
 
+    def note(self, text: str) -> None:
+        """Nobody looks."""
+
     def launch(
         self, command: Sequence[str], env: Mapping[str, str] | None = None, readable: Sequence[Path] = ()
     ) -> Channel:

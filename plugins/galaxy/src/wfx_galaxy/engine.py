@@ -62,6 +62,8 @@ class GalaxyEngine(Engine):
 
     def needs(self) -> tuple[str, ...]:
         """See `Engine.needs`."""
+        if not self.site.url and not self.site.is_local:
+            self.site.refuse()
         return (self.site.origin,) if self.site.url else ()
 
     def version(self) -> str:
@@ -232,8 +234,8 @@ class GalaxyEngine(Engine):
             self.version()
         assert self.installation is not None
         python = environment_python(self.installation, "galaxy")
-        logger.info("starting a private Galaxy %s", self.installation.version)
-        return start(python, self.host.state / "galaxy", tools=self.site.tools, progress=logger.info)
+        self.host.note(f"Galaxy {self.installation.version} is starting on this machine")
+        return start(python, self.host.state / "galaxy", tools=self.site.tools, progress=self.host.note)
 
     def close(self) -> None:
         """Stop the private server, where there is one."""

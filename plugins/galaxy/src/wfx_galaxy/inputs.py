@@ -153,9 +153,9 @@ def for_invocation(
             assert isinstance(value, dict)
             given[item.uuid or item.label] = {"src": "hda", "id": datasets[str(value["location"])]}
         else:
-            made = server.make_post_request(
-                f"{server.url}/dataset_collections",
-                payload={
+            made = server.post_again(
+                "dataset_collections",
+                {
                     "instance_type": "history", "history_id": history, "name": item.label,
                     "collection_type": item.collection_type or "list", "copy_elements": False,
                     "element_identifiers": _elements(value, item.collection_type or "list", item.label, datasets),

@@ -119,7 +119,7 @@ class Invocation:
             content = with_uuids(json.loads(self.document))
         else:
             content = {"class": "GalaxyWorkflow", "yaml_content": self.document.decode("utf-8")}
-        made = self.server.make_post_request(f"{self.server.url}/workflows", payload={"workflow": content})
+        made = self.server.post_again("workflows", {"workflow": content})
         return str(made["id"])
 
     def _invoked(self, given: Mapping[str, Any]) -> str:

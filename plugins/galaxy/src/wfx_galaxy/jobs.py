@@ -65,13 +65,24 @@ class Describer:
             inputs=self._parameters(told) | self._data(told.get("inputs")),
             outputs=self._collections(told.get("output_collections")) | self._data(told.get("outputs"))
             if state == "completed" else {},
-            resources=resources(told), error=complaint(told) if state == "failed" else "",
+            resources=resources(told), error=self._complaint(told) if state == "failed" else "",
         )  # fmt: skip
 
     def _command(self, told: Mapping[str, Any]) -> str:
         """Return the command without the server's own paths."""
         text = str(told.get("command_line") or "")
         return re.sub(r"/(?:[^\s'\"/;]+/)+(?=(?:dataset_[\w-]+|[^\s'\"/;]+\.(?:py|pl|sh|R))\b)", "", text).strip()
+
+    def _complaint(self, told: Mapping[str, Any]) -> str:
+        """Return why a job failed; where neither tool nor job says it, the data that it should have made do."""
+        found = complaint(told)
+        if found:
+            return found
+        for item in (told.get("outputs") or {}).values():
+            said = str(self.about(str(item["id"])).get("misc_info") or "").strip() if item.get("src") == "hda" else ""
+            if said:
+                return said
+        return f"the server says: {told.get('state')}"
 
     def _parameters(self, told: Mapping[str, Any]) -> dict[str, JsonValue]:
         found: dict[str, JsonValue] = {}
@@ -221,7 +232,7 @@ def resources(told: Mapping[str, Any]) -> dict[str, float]:
 
 
 def complaint(told: Mapping[str, Any]) -> str:
-    """Return why a job failed, a few lines: the tool's own words by preference."""
+    """Return what the job says of its failure, a few lines, the tool's own words among them; empty where it says nothing."""
     code = told.get("exit_code")
     said = str(told.get("tool_stderr") or told.get("stderr") or told.get("job_stderr") or "").strip()
     messages = told.get("job_messages") or []
@@ -229,7 +240,7 @@ def complaint(told: Mapping[str, Any]) -> str:
         str(item.get("desc") or "") for item in messages if isinstance(item, dict) and item.get("desc")
     )
     parts = [f"exit code {code}" if code not in (None, 0) else "", described, said[-LONGEST_TEXT:]]
-    return ": ".join(part for part in parts if part) or f"the server says: {told.get('state')}"
+    return ": ".join(part for part in parts if part)
 
 
 def _decoded(text: Any) -> JsonValue:

@@ -56,6 +56,10 @@ class Server(GalaxyInstance):
         assert not files_attached, "files go up by wfx_galaxy.uploading"
         return self._json(self._send("POST", url, params, payload))
 
+    def post_again(self, path: str, payload: Any) -> Any:
+        """Post to `/api/PATH`, and once more where that was cut off: for what may be done twice without harm."""
+        return self._json(self._repeated(lambda: self._send("POST", f"{self.url}/{path}", None, payload)))
+
     def make_put_request(self, url: str, payload: Any = None, params: dict[str, Any] | None = None) -> Any:
         """See bioblend."""
         return self._json(self._repeated(lambda: self._send("PUT", url, params, payload)))

@@ -151,7 +151,7 @@ def _take_in(server: Server, history: str, group: Sequence[Upload], sessions: Ma
             payload[f"files_{number}|file_data"] = {"session_id": sessions[item.path], "name": item.name}
             element["src"] = "files"
         payload["targets"][0]["elements"].append(element)
-    answer = server.make_post_request(f"{server.url}/tools/fetch", payload=payload)
+    answer = server.post_again("tools/fetch", payload)
     outputs = answer.get("outputs") or []
     if len(outputs) != len(group):
         raise EngineError(
