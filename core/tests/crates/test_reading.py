@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wfx.crates import read
 from wfx.crates.contents import contents, data_problem, main_workflow
+from wfx.crates.images import RecordedImages
 from wfx.crates.payloads import FolderPayload, confined
 from wfx.crates.reading import load, normal, path_of
 from wfx.errors import DefinitionError, PolicyError, WfxError
@@ -230,6 +231,7 @@ def test_no_graph_breaks_the_reader(graph: list[Any], main: Any) -> None:
     found = contents(crate)
     for value in (*found.inputs, *found.outputs):
         assert all(isinstance(v, str) for v in value.values)
+    RecordedImages(crate).pinned("lab/tool:1")
 
 
 @settings(max_examples=300, deadline=None)
