@@ -6,9 +6,10 @@ machine has. Nothing here knows a runtime: capabilities are compared, and the ch
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def choose(
     if not description.images or tuple(order) == (NONE,):
         return NONE, ""
     named = [name for name in order if name != NONE]
-    candidates = named or [name for name in engine.capabilities.containers if name in _installed(session)]
+    candidates = named or _candidates(engine, session)
     missing: list[str] = []
     remedies: list[str] = []
     for name in candidates:
@@ -75,8 +76,15 @@ def choose(
     )  # fmt: skip
 
 
-def _installed(session: Session) -> list[str]:
-    return session.plugins.keys("container-factory")
+def _candidates(engine: type[Engine], session: Session) -> Iterator[str]:
+    """Yield the installed runtimes that an engine drives: those that it knows, then those that speak as one of them."""
+    installed = session.plugins.keys("container-factory")
+    yield from (name for name in engine.capabilities.containers if name in installed)
+    for name in installed:
+        # A plugin that does not load is the doctor's business; nobody has asked for it.
+        with contextlib.suppress(PluginError):
+            if name not in engine.capabilities.containers and spoken(name, engine, session):
+                yield name
 
 
 def _problem(name: str, engine: type[Engine], session: Session, sifs: Collection[str]) -> Availability:
