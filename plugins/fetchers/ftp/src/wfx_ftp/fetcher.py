@@ -17,7 +17,8 @@ from wfx.fetching import Body, Expected, Net, Reference, Source, Span, StreamFet
 from wfx.listings import Entry, decode, encode, walk
 
 from wfx_ftp.addresses import Address, Settings
-from wfx_ftp.connections import Connection, Lease, failure, words_of
+from wfx_ftp.connections import Connection, failure, words_of
+from wfx_ftp.leases import Lease
 from wfx_ftp.listings import Line, list_folder
 
 T = TypeVar("T")
