@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ pytestmark = pytest.mark.real
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    """Return the files by path, those behind links to folders too, as bare Nextflow publishes them."""
+    found = (Path(parent, name) for parent, _, names in os.walk(folder, followlinks=True) for name in names)
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(found)}
 
 
 def record_of(directory: Path) -> RunRecord:
@@ -120,9 +123,42 @@ def test_a_samplesheet_is_staged_with_the_files_of_its_rows(
     assert (tmp_path / "rows/outputs/aligned/one.aligned.txt").read_text() == "ACGT\nTTTT\nGGGG\n"
 
 
-def test_failures_and_new_attempts_are_told(wfx: Any, pipeline: Any, tmp_path: Path) -> None:
+PUBLISH = """
+process PUBLISH_%(name)s {
+    publishDir "${params.outdir}/%(mode)s", mode: '%(mode)s'
+    input: val mode
+    output: tuple path("%(mode)s.txt"), path("%(mode)s.d")
+    script: "echo $mode > ${mode}.txt; mkdir ${mode}.d; echo inner > ${mode}.d/inner.txt"
+}
+"""
+
+
+def test_every_mode_of_publishing_leaves_real_files(wfx: Any, bare: Any, tmp_path: Path) -> None:
+    modes = ("copy", "copyNoFollow", "link", "symlink", "rellink", "move")
+    (tmp_path / "flow").mkdir()
+    processes = "".join(PUBLISH % {"name": mode.upper(), "mode": mode} for mode in modes)
+    calls = "\n".join(f"    PUBLISH_{mode.upper()}('{mode}')" for mode in modes)
+    (tmp_path / "flow/main.nf").write_text(f"params.outdir = 'results'\n{processes}\nworkflow {{\n{calls}\n}}\n")
+    out = tmp_path / "out"
+    wfx("run", "flow", "-o", out)
+    alone = bare(tmp_path / "flow", "--outdir", tmp_path / "expected")
+    assert alone.returncode == 0, alone.stdout
+    assert contents(out / "outputs") == contents(tmp_path / "expected")
+    assert len(contents(out / "outputs")) == 2 * len(modes)
+    assert not [path for path in out.rglob("*") if path.is_symlink() and ".wfx" not in path.parts]
+    record = record_of(out)
+    assert {name: len(files) for name, files in record.outputs.items()} == {  # type: ignore[arg-type]
+        f"PUBLISH_{mode.upper()}": 2 for mode in modes
+    }
+    assert_good_crate(out)
+
+
+def test_failures_and_new_attempts_are_told(wfx: Any, pipeline: Any, bare: Any, tmp_path: Path) -> None:
     where, out = pipeline("tries"), tmp_path / "out"
     assert wfx("run", where, "-o", out, "--json").json["status"] == "completed"
+    alone = bare(where, "--outdir", tmp_path / "expected")
+    assert alone.returncode == 0, alone.stdout
+    assert contents(out / "outputs") == contents(tmp_path / "expected")
     record = record_of(out)
     states = sorted((event.name, event.state, event.exit_code) for event in record.events)
     assert states == [

@@ -71,6 +71,22 @@ def files_of(folder: Path, declared: Iterable[tuple[str, str]], staged: set[str]
     return found
 
 
+def by_kind(outputs: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    """Return outputs of one kind each: of one that has files and folders (a tuple) the folders go by a name of their own.
+
+    A crate's FormalParameter stands for files or for folders.
+    """
+    found: dict[str, list[Path]] = {}
+    for name, paths in outputs.items():
+        folders = [path for path in paths if path.is_dir()]
+        if folders and len(folders) < len(paths):
+            found[name] = [path for path in paths if path not in folders]
+            found[f"{name}_folders"] = folders
+        else:
+            found[name] = paths
+    return found
+
+
 def _alternatives(pattern: str) -> list[str]:
     match = BRACES.search(pattern)
     if match is None:

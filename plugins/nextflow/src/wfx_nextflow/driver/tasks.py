@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .channel import tell
-from .files import Digests, files_of, staged_of
+from .files import Digests, by_kind, files_of, staged_of
 
 TAIL = 6
 LONGEST_LOG = 16 * 2**20
@@ -154,7 +154,7 @@ class Recorder:
         if state != "failed":
             fields["outputs"] = {
                 name: [self._public(str(path)) for path in paths]
-                for name, paths in files_of(folder, about.get("outputs", []), set(staged)).items()
+                for name, paths in by_kind(files_of(folder, about.get("outputs", []), set(staged))).items()
             }
         script = _text(folder / ".command.sh")
         if script:
