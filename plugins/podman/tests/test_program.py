@@ -66,6 +66,15 @@ def test_whoever_asks_for_his_own_id_inside_gets_it_as_root_there(fake: Path) ->
     assert done.stdout.split() == ["run", "--label", "wfx.run=r1", "--pull=never", "--rm", "image", "true"]
 
 
+def test_a_service_elsewhere_has_its_own_ranges_of_ids(fake: Path) -> None:
+    info = {**INFO, "host": {**INFO["host"], "serviceIsRemote": True}}
+    (fake.parent / "info.json").write_text(json.dumps(info))
+    fake.write_text('cat "$(dirname "$0")/info.json"')
+    access = PodmanFactory().access("r1")
+    assert access.prefix == ()
+    assert "--userns=keep-id" not in access.wrapper
+
+
 def test_a_program_that_fails_is_a_problem_and_no_exception(fake: Path) -> None:
     fake.write_text("echo 'Error: permission denied: /run/x' >&2; exit 125")
     found = PodmanFactory().available()

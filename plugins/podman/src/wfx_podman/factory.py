@@ -116,6 +116,8 @@ class PodmanFactory(ContainerFactory):
         program, info = self._program(), self._info()
         store, host = info.get("store") or {}, info.get("host") or {}
         rootless = bool((host.get("security") or {}).get("rootless"))
+        # A service has its user's ranges of ids whoever speaks with it, and from wherever.
+        remote = bool(host.get("serviceIsRemote"))
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         # Without it podman takes its running containers for those of an earlier boot, and forgets that they run.
         state = _state_folder(host, rootless=rootless)
@@ -130,11 +132,17 @@ class PodmanFactory(ContainerFactory):
             readable=tuple(files),
             writable=tuple(folder for folder in (*folders, state) if folder.is_dir()),
             # The user's own ranges of ids can be had only outside of a sandbox: within one nothing gains rights.
-            prefix=(program, "unshare") if rootless else (),
+            prefix=(program, "unshare") if rootless and not remote else (),
             run_options=options,
             cleaning=(cleaning_by_label(program, run, environment),),
             # Engines ask for the user's own id inside; root is that here, with or without rights.
-            wrapper=wrapper_script("podman", program, options, drop=("--userns=keep-id",), environment=environment),
+            wrapper=wrapper_script(
+                "podman",
+                program,
+                options,
+                drop=() if rootless and remote else ("--userns=keep-id",),
+                environment=environment,
+            ),
         )
 
     # -- the program
