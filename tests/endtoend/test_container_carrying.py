@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,24 @@ def test_an_image_that_was_a_file_beside_the_workflow_is_carried_too(wfx, runtim
     done = wfx("run", crate, "--containers", runtime, "-o", "again", "--offline")
     assert done.code == 0, done.err
     assert (wfx.folder / "again/outputs/greeting.txt").read_text() == "hello\n"
+
+
+def test_an_export_with_images_is_run_again_on_another_machine(wfx, runtime: str) -> None:
+    with Registry() as registry:
+        registry.push("wfx/tools", "1", tools_image())
+        wfx.write("tool.cwl", TOOL % f"dockerPull: '{registry.host}/wfx/tools:1'")
+        assert wfx("run", "tool.cwl", "--containers", runtime, "-o", "run").code == 0
+    done = wfx("export", "run", "--with", "images", "-o", "crate.zip")
+    assert done.code == 0, done.err
+    shutil.rmtree(wfx.home)
+    done = wfx("rerun", "crate.zip", "--containers", runtime, "-o", "again", "--offline")
+    assert done.code == 0, done.err
+    assert (wfx.folder / "again/outputs/greeting.txt").read_text() == "hello\n"
+    with zipfile.ZipFile(wfx.folder / "crate.zip") as archive:
+        graph = json.loads(archive.read("ro-crate-metadata.json"))["@graph"]
+        [copy] = [name for name in archive.namelist() if name.startswith(f"{FOLDER}/")]
+    [entity] = [entity for entity in graph if entity["@id"] == copy]
+    assert "File" in entity["@type"]
 
 
 def test_docker_takes_a_copy_as_it_is(wfx, docker_daemon, tmp_path: Path) -> None:
