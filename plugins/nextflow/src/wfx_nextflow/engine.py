@@ -198,7 +198,8 @@ class NextflowEngine(Engine):
             raise EngineError(
                 f"the pipeline asks for Nextflow's plugin {name}", where=recognition.CONFIG,
                 why="plugins are not downloaded during a run",
-                remedy="unpack it into a folder, and name that with the setting engine.nextflow.nextflow.plugins",
+                remedy=f"bring it with `nextflow plugin install {name}`, and name the folder that it is then in "
+                "(~/.nextflow/plugins) with the setting engine.nextflow.nextflow.plugins",
             )  # fmt: skip
 
     def _start(self, program: programs.Program) -> dict[str, JsonValue]:
