@@ -115,6 +115,8 @@ def _follow(reference: Reference, net: Net, plugins: PluginManager, hops: int) -
         elif isinstance(fetcher, TreeFetcher):
             fetcher.pin(reference, net)
         elif isinstance(fetcher, StreamFetcher):
+            if fetcher.files(reference, net) is not None:
+                return
             stream = fetcher.open(reference, net).stream
             try:
                 stream.readinto(memoryview(bytearray(1)))

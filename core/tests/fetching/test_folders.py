@@ -43,6 +43,7 @@ def test_a_folder_is_the_files_that_are_listed_and_a_file_is_a_file(bench: Fetch
     answer = bench.one(f"{server.url}/d/")
     assert bench.files_of(answer) == {"a.txt": b"a\n", "sub/b.txt": b"b\n"}
     assert bench.bytes_of(bench.one(f"{server.url}/d/a.txt")) == b"a\n"
+    assert bench.one(f"{server.url}/d/sub/b.txt").name == "b.txt"
     assert len(server.asked("/d/index")) == 1
 
 
@@ -59,6 +60,14 @@ def test_what_the_store_has_of_a_folder_serves_offline(bench: FetchBench, server
     first = bench.one(f"{server.url}/d/")
     again = bench.one(f"{server.url}/d/", net=bench.net(offline=True))
     assert (again.kind, again.sha256, again.from_store) == ("directory", first.sha256, True)
+
+
+def test_a_name_that_is_a_file_and_a_folder_is_refused(bench: FetchBench, server: FaultServer) -> None:
+    server.add("/d/index", b"a a/b")
+    server.add("/d/a", b"a\n")
+    server.add("/d/a/b", b"b\n")
+    with pytest.raises(FetchError, match="a file there has the name of a folder: a$"):
+        bench.one(f"{server.url}/d/")
 
 
 def test_a_folder_that_is_not_there_is_not_found(bench: FetchBench, server: FaultServer) -> None:

@@ -30,9 +30,9 @@ WORD = re.compile(r"[a-z][a-z0-9-]*", re.A)
 LONGEST = 40
 # Distributions that are ours, or are kept for us.
 OURS = frozenset({
-    "bagit", "core", "crypt4gh", "cwl", "docker", "doi", "drs", "file", "fsspec", "ftp", "galaxy", "git", "gs", "http",
-    "nextflow", "oci", "podman", "ro-crate", "s3", "sftp", "singularity", "snakemake", "swh", "testing", "trs",
-    "workflowhub", "zenodo", "zip",
+    "azure", "bagit", "core", "crypt4gh", "cwl", "docker", "doi", "drs", "file", "fsspec", "ftp", "galaxy", "git", "gs",
+    "http", "nextflow", "oci", "podman", "ro-crate", "s3", "sftp", "singularity", "snakemake", "swh", "testing", "trs",
+    "webdav", "workflowhub", "zenodo", "zip",
 })  # fmt: skip
 
 
