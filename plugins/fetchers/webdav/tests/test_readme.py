@@ -21,3 +21,18 @@ def test_an_example_fetches(line: str, serve: Callable[..., Any], tmp_path: Path
     wfx = WfxRun(tmp_path / "home", tmp_path)
     wfx.here(*shlex.split(re.sub(r"webdavs://\w+\.example\.org", place.url, line)), env={"WFX_PLUGINS": "wfx-webdav"})
     assert [path.rpartition("/")[2] for method, path in place.asked if method == "GET"] == ["reads.fq"]
+
+
+def test_a_log_in_is_tried_out_on_a_folder(serve: Callable[..., Any], tmp_path: Path) -> None:
+    place = serve(users={"ada": "pass-w0rd"})
+    place.write("data/a", b"a\n")
+    wfx = WfxRun(tmp_path / "home", tmp_path)
+    wfx.config.mkdir(parents=True)
+    path = wfx.config / "credentials.toml"
+    for password, code in (("pass-w0rd", 0), ("wrong-w0rd", 4)):
+        path.write_text(f'["{place.url}"]\nusername = "ada"\npassword = "{password}"\n')
+        path.chmod(0o600)
+        ran = wfx.here(
+            "config", "credentials", "test", f"{place.url}/data/", env={"WFX_PLUGINS": "wfx-webdav"}, check=code
+        )
+        assert "w0rd" not in ran.stdout + ran.stderr

@@ -143,7 +143,9 @@ class _Container:
         body = self.net.http(url, span, headers=headers, anonymous=True, also=TOLD)
         if body.status in (200, 206):
             return body
-        raise self._error(body)
+        error = self._error(body)
+        error.status = body.status
+        raise error
 
     def listed(self, prefix: str, most: int = PAGE) -> Iterator[_Blob]:
         """Yield the entries below a prefix, page by page."""

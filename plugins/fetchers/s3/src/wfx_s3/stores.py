@@ -89,7 +89,9 @@ class Store:
             if refusal.code == "RequestTimeTooSkewed" and "clock" not in told and self._set_clock(body):
                 told.add("clock")
                 continue
-            raise self._error(refusal)
+            error = self._error(refusal)
+            error.status = refusal.status
+            raise error
 
     # -- where
 
