@@ -91,7 +91,11 @@ def _problem(name: str, engine: type[Engine], session: Session, sifs: Collection
     """Say why a runtime cannot serve; an empty problem where it can."""
     try:
         if not spoken(name, engine, session):
-            return Availability(problem=f"{engine.capabilities.name} cannot drive it")
+            driven = engine.capabilities.containers
+            return Availability(
+                problem=f"{engine.capabilities.name} cannot drive it",
+                remedy=f"--containers {driven[0]}" if driven else "",
+            )
         if sifs and "sif" not in session.plugins.container_factory(name).capabilities.formats:
             return Availability(
                 problem=f"it runs no SIF, which {next(iter(sifs))} is", remedy="--containers singularity"

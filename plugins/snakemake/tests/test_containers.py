@@ -56,3 +56,16 @@ def test_without_a_runtime_the_programs_are_those_of_the_machine(wfx, outputs, t
     done = wfx("run", folder, "--containers", "none", "-o", "run")
     assert outputs(tmp_path / "run") == {"x": b"here\n"}
     assert "not used: docker://example.org/a:1" in done.stderr
+
+
+@pytest.mark.parametrize("runtime", ["docker", "podman"])
+def test_a_runtime_that_snakemake_does_not_drive_is_refused_and_the_one_that_it_does_is_named(wfx, tmp_path, runtime):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    (folder / "Snakefile").write_text(
+        'rule a:\n    output: "x"\n    container: "docker://example.org/a:1"\n    shell: "echo here > {output}"\n'
+    )
+    line = wfx("run", folder, "--containers", runtime, "-o", "run", check=7).stderr.strip().splitlines()[-1]
+    assert f"{runtime}: Snakemake cannot drive it" in line
+    assert "--containers singularity" in line
+    assert not (tmp_path / "run").exists()

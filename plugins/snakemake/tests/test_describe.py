@@ -7,7 +7,7 @@ import json
 import pytest
 from wfx.testing.engines import EngineBench
 from wfx.valuetypes import parse_text, type_name
-from wfx_snakemake import SnakemakeEngine, configuration
+from wfx_snakemake import SnakemakeEngine, conda, configuration
 
 pytestmark = pytest.mark.real
 
@@ -140,7 +140,7 @@ rule extra:
     }  # fmt: skip
     assert [(need.image, need.required) for need in found.images] == [("docker://example.org/part:1", False)]
     software = {item.name: item for item in tools["extra"].software}
-    assert software[configuration.CONDA].specs == ("envs/e.yaml",)
+    assert software[conda.ENVIRONMENT].specs == ("envs/e.yaml",)
     assert software["bwa"].versions == ("0.7.17",)
     assert "samtools" in software
 

@@ -107,9 +107,9 @@ def test_an_unknown_target_is_named(refused, workflow):
 
 def test_a_version_that_is_asked_for_and_not_there_is_named(refused, tmp_path):
     text = "from snakemake.utils import min_version\nmin_version('99.0')\nrule a:\n    output: 'x'\n"
-    line = refused(3, snakefile(tmp_path / "w", text))
-    assert "99.0" in line
-    assert "Snakefile:2" in line
+    line = refused(6, snakefile(tmp_path / "w", text))
+    assert ">=99.0 in Snakefile" in line
+    assert "--engine-version" in line
 
 
 CONDA = "rule a:\n    output: 'x'\n    conda: 'env.yaml'\n    shell: 'touch {output}'\n"
@@ -120,16 +120,18 @@ def test_a_conda_environment_is_refused_with_the_reason(refused, wfx, tmp_path):
     (folder / "env.yaml").write_text("channels: [bioconda]\ndependencies: [bwa =0.7.17, samtools]\n")
     line = refused(3, folder)
     assert "'a' asks for the conda environment env.yaml" in line
-    assert 'conda = "path"' in line
+    assert 'conda = "create"' in line
+    assert '"path" where its programs are installed' in line
     with (wfx.home / "config/config.toml").open("a") as file:
         file.write('[engine.snakemake.snakemake]\nconda = "path"\n')
     wfx("run", folder, "-o", "run")
 
 
-def test_a_wrapper_is_refused_with_the_reason(refused, tmp_path):
-    text = "rule a:\n    output: 'x'\n    wrapper: 'v3.0.0/bio/samtools/sort'\n"
+def test_a_wrapper_whose_name_is_computed_is_refused_with_the_reason(refused, tmp_path):
+    text = "rule a:\n    output: 'x'\n    wrapper: 'v3.0.0' + '/bio/samtools/sort'\n"
     line = refused(3, snakefile(tmp_path / "w", text))
-    assert "wrapper" in line
+    assert "the wrapper v3.0.0/bio/samtools/sort was not staged" in line
+    assert "its name is computed" in line
 
 
 def test_an_output_that_is_not_made_is_the_rules_failure(wfx, record, tmp_path):
@@ -144,5 +146,5 @@ def test_an_engine_that_is_missing_is_named(refused, wfx, workflow, tmp_path):
         file.write(
             f'[engine.snakemake.snakemake]\npython = "{shutil.which("python3", path="/usr/bin") or "python3"}"\n'
         )
-    line = refused(6, workflow("words"))
+    line = refused(6, workflow("words"), "--engine-version", "current")
     assert "Snakemake is not installed there" in line

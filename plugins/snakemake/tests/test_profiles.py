@@ -19,7 +19,8 @@ rule tell:
     output: "told.txt"
     threads: 4
     resources: mem_mb=10
-    shell: "echo {config[word]} {threads} {resources.mem_mb} {resources.colour} > {output}"
+    params: colour=lambda wildcards, resources: resources.get("colour", "no")
+    shell: "echo {config[word]} {threads} {resources.mem_mb} {params.colour} > {output}"
 
 rule scatter:
     output: scatter.parts("p/{scatteritem}")
@@ -83,8 +84,9 @@ def test_a_definition_names_another_profile_or_none(wfx, folder, outputs, tmp_pa
     wfx("run", "a.wfx.yml", "-o", "one")
     assert outputs(tmp_path / "one")["told.txt"] == b"config 1 10 red\n"
     assert outputs(tmp_path / "one")["gathered.txt"].split() == [b"1-of-1"]
-    (tmp_path / "b.wfx.yml").write_text("wfx: 1\nworkflow: w\noptions: {profile: other}\n")
-    assert "it has no profile 'other'" in wfx("run", "b.wfx.yml", check=3).stderr
+    wfx("run", folder, "-o", "two", "-O", "profile=none")
+    assert outputs(tmp_path / "two")["gathered.txt"].split() == [b"1-of-2", b"2-of-2"]
+    assert "it has no profile 'other'" in wfx("run", folder, "-O", "profile=other", check=3).stderr
 
 
 @pytest.mark.parametrize("text", ["batch: all=1/3", "until: [tell]"])

@@ -129,15 +129,19 @@ def test_a_wrapper_is_staged_and_pinned(wfx, write, server, outputs, record, pro
 
 
 def test_a_wrapper_that_is_not_to_be_had_is_refused_by_name(wfx, write, server, programs):
-    line = wfx("run", write(WRAPPED, "a: 1\n"), check=3).stderr.strip().splitlines()[-1]
-    assert "the wrapper" in line
+    folder = write(WRAPPED, "a: 1\n")
+    line = wfx("run", folder, check=4).stderr.strip().splitlines()[-1]
     assert f"{server.url}/wrappers/v1.0.0/bio/cat" in line
-    assert "Snakefile" in line
+    server.add("/wrappers/v1.0.0/bio/cat/environment.yaml", b"dependencies: [coreutils]\n")
+    line = wfx("run", folder, check=3).stderr.strip().splitlines()[-1]
+    assert "was not staged" in line
+    assert "no script of it was found" in line
 
 
 def test_a_wrapper_of_the_workflows_own(wfx, write, outputs, programs, tmp_path):
     folder = write(WRAPPED.replace("SERVER/wrappers/v1.0.0/bio/cat", "file:wrappers/cat"), "a: 1\n")
     (folder / "wrappers/cat").mkdir(parents=True)
+    (folder / "wrappers/cat/environment.yaml").write_text("dependencies: []\n")
     (folder / "wrappers/cat/wrapper.py").write_text('open(snakemake.output[0], "w").write("own\\n")\n')
     wfx("run", folder, "-o", "run")
     assert outputs(tmp_path / "run") == {"numbered.txt": b"own\n"}

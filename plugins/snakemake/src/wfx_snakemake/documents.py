@@ -32,7 +32,8 @@ NAMED = re.compile(
 )
 WRAPPER = re.compile(r"""^[ \t]*wrapper[ \t]*:[ \t]*(?:\#.*)?\s*r?(["'])([^"'\n{}]+)\1""", re.M)
 # What a wrapper's folder may hold, and where Snakemake's own wrappers are (snakemake.wrapper).
-WRAPPER_FILES = ("wrapper.py", "wrapper.R", "wrapper.Rmd", "wrapper.jl", "environment.yaml")
+ENVIRONMENT = "environment.yaml"
+WRAPPER_FILES = (ENVIRONMENT, "wrapper.py", "wrapper.R", "wrapper.Rmd", "wrapper.jl")
 WRAPPERS = "https://raw.githubusercontent.com/snakemake/snakemake-wrappers/"
 SCHEMA = re.compile(r"""\bvalidate\([^()\n]*?["']([^"'\n]+\.(?:ya?ml|json))["']""")
 HOSTED = re.compile(r"""\b(github|gitlab)\(\s*["']([^"']+)["']([^()]*)\)""")
@@ -110,7 +111,10 @@ def references(data: bytes, name: str) -> Iterator[DocumentReference]:
     for match in WRAPPER.finditer(text):
         if not _is_code(text, match.end()):
             line = text.count("\n", 0, match.start(2)) + 1
-            yield from (DocumentReference(address, line, "file") for address in wrapper_addresses(match[2].strip()))
+            for address in wrapper_addresses(match[2].strip()):
+                # What Snakemake needs of every wrapper; which language the script is in nothing says.
+                role: Role = "text" if address.endswith(ENVIRONMENT) else "file"
+                yield DocumentReference(address, line, role)
     for match in HOSTED.finditer(text):
         address = _hosted(match[1], match[2], match[3])
         if address:
@@ -124,7 +128,7 @@ def wrapper_addresses(wrapper: str) -> list[str]:
     address = wrapper if "://" in wrapper else WRAPPERS + wrapper
     folder, _, name = address.rstrip("/").rpartition("/")
     if name in WRAPPER_FILES:
-        return [address, f"{folder}/environment.yaml"]
+        return [f"{folder}/{ENVIRONMENT}", address]
     return [f"{address.rstrip('/')}/{file}" for file in WRAPPER_FILES]
 
 

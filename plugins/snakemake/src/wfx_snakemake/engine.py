@@ -52,7 +52,7 @@ class SnakemakeEngine(Engine):
     keys = (documents.KEY,)
     capabilities = EngineCapabilities(
         language="snakemake", name="Snakemake", language_name="Snakemake", containers=("singularity",), whole_tree=True,
-        leaves_out=documents.LEFT_OUT, describing=("profile",), versions=VERSIONS, provides=PROVIDED,
+        leaves_out=documents.LEFT_OUT, describing=("profile", "targets"), versions=VERSIONS, provides=PROVIDED,
     )  # fmt: skip
 
     def __init__(self, host: Host | None = None) -> None:
@@ -107,7 +107,14 @@ class SnakemakeEngine(Engine):
 
     def describe(self, entry: str, fragment: str = "") -> Description:
         """See `Engine.describe`. `fragment` is the target: a rule or a file."""
-        answer = self._driver().ask({"do": "describe", **self._workflow(entry, fragment), "version": self.version()})
+        answer = self._driver().ask(
+            {
+                "do": "describe",
+                **self._workflow(entry, fragment),
+                "version": self.version(),
+                "targets": list(self.options.get("targets", "").split()),
+            }
+        )
         return decode(Description, answer["description"])
 
     def read_inputs(self, document: bytes, name: str) -> Values:

@@ -132,8 +132,9 @@ def _attempt(
             raise Waiting(error, broken(error, linemaps(loaded), places)) from error
         rules = found.Rules.of_workflow(workflow, places, linemaps(loaded))
         outputs = NamedOutputs()
+        wanted = list(message.get("targets") or filter(None, [message["fragment"]]))
         try:
-            dag = build(loaded, message["fragment"])
+            dag = build(loaded, *wanted)
             refuse_outputs(dag, places)
             rules.connect(dag)
             outputs.of_dag(dag)
@@ -141,9 +142,9 @@ def _attempt(
             problem = broken(error, linemaps(loaded), places)
             if ours_in(error) is not None:
                 raise problem from error
-            if is_unknown_target(error) and message["fragment"]:
+            if is_unknown_target(error) and wanted:
                 raise problem from error
-            outputs.of_rules(workflow, message["fragment"])
+            outputs.of_rules(workflow, wanted)
             return rules, outputs, [] if invented else [f"its steps depend on its inputs: {told(problem)}"]
         return rules, outputs, []
 

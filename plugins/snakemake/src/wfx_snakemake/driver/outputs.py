@@ -46,15 +46,15 @@ class NamedOutputs:
                         plural = bool(maker.rule.wildcard_names) if not name else not isinstance(value, str)
                         self._add(name or str(maker.rule.name), item, plural=plural)
 
-    def of_rules(self, workflow: Any, target: str) -> None:
-        """Take the names that the target itself gives, where the graph cannot be had."""
+    def of_rules(self, workflow: Any, targets: list[str]) -> None:
+        """Take the names that the targets themselves give, where the graph cannot be had."""
         from .rules import is_target, named
 
-        wanted = target or str(workflow.default_target or "")
+        wanted = targets or [str(workflow.default_target or "")]
         for rule in workflow.rules:
-            if str(rule.name) == wanted:
+            if str(rule.name) in wanted:
                 gathers = is_target(rule)
-                for name, value in named(rule.input if gathers else rule.output, "" if gathers else wanted):
+                for name, value in named(rule.input if gathers else rule.output, "" if gathers else str(rule.name)):
                     if name:
                         several = isinstance(value, (list, tuple)) and len(value) != 1
                         self.files[name], self.several[name] = [], several

@@ -96,7 +96,7 @@ def find(places: Places, wanted: str) -> Profile:
     if wanted:
         raise Broken(
             "document", f"it has no profile {wanted!r}", places.entry,
-            remedy="give one that lies in its folder profiles, or options: {profile: none}",
+            remedy="give one that lies in its folder profiles, or none with -O profile=none",
         )  # fmt: skip
     return Profile()
 
@@ -137,7 +137,7 @@ def _read(file: Path, project: Path, places: Places) -> Profile:
         elif key not in NOTHING:
             raise Broken(
                 "document", f"the profile sets {key!r}, which wfx does not know how to keep", name,
-                remedy="take it out, or run it without: options: {profile: none}",
+                remedy="take it out, or run without it: -O profile=none",
             )  # fmt: skip
     given = content.get("configfile", content.get("configfiles")) or []
     for item in [given] if isinstance(given, str) else given:

@@ -43,13 +43,13 @@ def use_staged_sources(aliases: dict[str, str], places: Places) -> None:
             return original(path)
         if base in staged:
             return cache.LocalSourceFile(staged[base])
-        for name in (*SCRIPTS, "environment.yaml"):
+        for name in SCRIPTS:
             address = f"{base.rstrip('/')}/{name}"
             if address in staged:
                 return cache.LocalSourceFile(posixpath.dirname(staged[address]))
         raise Broken(
             "document", f"the wrapper {path} was not staged", places.entry,
-            f"nothing was found at {base}, or its name is computed, and a run has no network",
+            f"no script of it was found at {base}, or its name is computed, and a run has no network",
             "look at its name, or put the wrapper into the workflow's own folder: wrapper: 'file:wrappers/…'",
         )  # fmt: skip
 
