@@ -192,10 +192,9 @@ class _Chooser:
 
     def _objection(self) -> str:
         """Say what is wrong with the one that was found."""
-        if not self.found or self.engine.fits(self.found, self.text):
-            able = self.engine.capabilities.versions
-            return self._state() + (f", and the plugin drives {able}" if self.found else "")
-        return f"{self._state()}, and the workflow asks for {self.declared}"
+        if self.found and not self._drives(self.found):
+            return f"{self._state()}, and the plugin drives {self.engine.capabilities.versions}"
+        return self._state() + (f", and the workflow asks for {self.declared}" if self.declared else "")
 
     def _state(self) -> str:
         if self.found:
@@ -246,7 +245,8 @@ class _Chooser:
         except WfxError as error:
             if type(error) is not EngineError:
                 raise
+            said = [error.why] if error.what.startswith(f"{self.name} {version}") else [error.what, error.why]
             raise EngineError(
-                f"{self.name} {version} could not be provided", why=f"{why}; {error.what}: {error.why or error.remedy}",
-                remedy=error.remedy if error.why else None,
+                f"{self.name} {version} could not be provided", why=f"{why}; {': '.join(filter(None, said))}",
+                remedy=error.remedy,
             ) from error  # fmt: skip

@@ -62,6 +62,8 @@ def test_one_that_is_not_installed_is_provided_and_the_plan_says_why(session: Ma
     toy.here = ""
     chosen = choose(toy, session())
     assert (chosen.version, chosen.reason) == ("3.0", "Toy is not installed (there is none on PATH)")
+    reason = choose(toy, session(), wants(">=4.1")).reason
+    assert reason == "Toy is not installed (there is none on PATH), and the workflow asks for >=4.1 in main.toy"
 
 
 def test_one_that_the_plugin_cannot_drive_is_not_used(session: Make, toy: type[Engine]) -> None:
