@@ -299,7 +299,11 @@ def _project_file(directory: Path) -> Path | None:
 
 def _git_name() -> str:
     try:
-        answer = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=5, check=False)
+        # What it needs to find its configuration, and no secret of ours.
+        environment = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME") or k.startswith(("GIT_CONFIG", "XDG_"))}
+        answer = subprocess.run(
+            ["git", "config", "user.name"], capture_output=True, text=True, timeout=5, check=False, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip()

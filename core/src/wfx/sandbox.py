@@ -130,7 +130,10 @@ def _probe(program: str) -> Sandbox:
     trial = [program, *NAMESPACES, "--unshare-net", *_capabilities(), "--ro-bind", "/", "/", "--proc", "/proc",
              "--dev", "/dev", "--", program, "--version"]  # fmt: skip
     try:
-        done = subprocess.run(trial, capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            trial, capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return Sandbox(problem=f"bubblewrap does not run: {error}")
     if done.returncode != 0:
