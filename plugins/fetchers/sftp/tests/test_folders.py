@@ -86,7 +86,7 @@ def test_folders_without_end_are_an_error(place: Any, bench: Any) -> None:
     place.names = [named(b"again", stat.S_IFDIR | 0o755)]
     with pytest.raises(FetchError, match=r"deeper than 64|no such file|refuses it"):
         bench.one(f"{place.url}/d/")
-    place.names = [named(b"%d" % number) for number in range(500)]
+    place.names = [named(b"%d" % number, stat.S_IFIFO if number % 2 else stat.S_IFREG) for number in range(500)]
     bench.network["sections"]["fetcher.sftp"]["max_files"] = 400
     with pytest.raises(FetchError, match=r"more than 400 files there; .*raise max_files"):
         bench.one(f"{place.url}/d/")

@@ -100,8 +100,9 @@ def test_a_key_file_lets_in(place: Any, bench: Any, key: Any, tmp_path: Path) ->
     assert place.logins == ["ada"]
 
 
+@pytest.mark.filterwarnings("ignore:.*bcrypt")
 def test_a_passphrase_opens_the_key_and_a_wrong_one_is_said(place: Any, bench: Any, key: Any, tmp_path: Path) -> None:
-    key.write_private_key(tmp_path / "id", passphrase="canary-pass-1")
+    key.write_private_key(tmp_path / "id", passphrase="canary-pass-1", rounds=4)
     (tmp_path / "id").chmod(0o600)
     ref = place.write("a.txt", b"a\n")
     credentials(bench, place, f'username = "ada"\nkey_file = "{tmp_path}/id"\npassphrase = "canary-pass-1"')
@@ -174,3 +175,12 @@ def test_the_user_in_a_reference_goes_with_his_own_proof(place: Any, bench: Any)
     assert bench.bytes_of(bench.one(ref.uri.replace("//", "//ada@"))) == b"a\n"
     with pytest.raises(AccessDenied, match="does not let bob in: tried the agent"):
         bench.one(ref.uri.replace("//", "//bob@"))
+
+
+def test_who_has_no_name_is_asked_for_one(place: Any, bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    with pytest.raises(DefinitionError, match="not known who logs in.*sftp://USER@HOST"):
+        bench.one(place.write("a.txt", b"a\n"))

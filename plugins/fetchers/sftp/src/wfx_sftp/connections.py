@@ -75,8 +75,19 @@ class Login:
         if address.password:
             return cls(user, address.password)
         if credential is None or (address.user and given and address.user != given):
-            return cls(user or getpass.getuser())
-        return cls(user or getpass.getuser(), credential.password, credential.key_file, credential.passphrase)
+            return cls(user or _own_name())
+        return cls(user or _own_name(), credential.password, credential.key_file, credential.passphrase)
+
+
+def _own_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:
+        raise DefinitionError(
+            "it is not known who logs in",
+            why="this machine has no name for its user",
+            remedy="write sftp://USER@HOST/…",
+        ) from error
 
 
 class Sessions:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wfx.net import Access
 
 T = TypeVar("T")
-BLOCK = 2**20
+BLOCK = 2**19
 # Times of change come in seconds: one tells two contents apart when it lies back this far.
 SETTLED = 60.0
 
@@ -52,7 +52,12 @@ class SftpFetcher(StreamFetcher):
         waits = Waits()
         with net.ending_with(waits.end):
             session, file, attributes = _twice(
-                net, address, access, str(ref), waits, lambda session: _opened(session, address, ref)
+                net,
+                address,
+                access,
+                str(ref),
+                waits,
+                lambda session: _opened(session, address, ref, net.settings.idle_timeout),
             )
         size = attributes.size
         validator = _validator(attributes)
@@ -76,7 +81,7 @@ class SftpFetcher(StreamFetcher):
         def ask(folder: tuple[str, ...]) -> list[Entry]:
             return _twice(
                 net, address, access, str(ref), waits,
-                lambda session: _entries(session, folder, address, settings.max_files, str(ref)),
+                lambda session: _entries(session, folder, address, settings.max_files, net.settings.idle_timeout),
             )  # fmt: skip
 
         with net.ending_with(waits.end):
@@ -99,7 +104,7 @@ def _twice(
     async def once() -> tuple[T, bool]:
         session, fresh = await sessions.get(net, address, access, where)
         try:
-            return await asyncio.wait_for(act(session), net.settings.idle_timeout), fresh
+            return await act(session), fresh
         except Exception as error:
             problem = failure(error, where)
             if session.broken and not fresh and isinstance(problem, TemporaryFailure):
@@ -123,20 +128,20 @@ class _Gone(Exception):
 
 
 async def _opened(
-    session: Session, address: Address, ref: Reference
+    session: Session, address: Address, ref: Reference, idle: float
 ) -> tuple[Session, asyncssh.SFTPClientFile, asyncssh.SFTPAttrs]:
     path = session.path_of([decode(part) for part in address.parts], at_home=address.at_home)
-    attributes = await session.sftp.stat(path)
+    attributes = await asyncio.wait_for(session.sftp.stat(path), idle)
     mode = attributes.permissions
     if mode is not None and stat.S_ISDIR(mode):
         remedy = f"write {ref.without_fragment()}/ to fetch the files below it"
         raise FetchError("it is a folder", where=str(ref), remedy=remedy)
     if mode is not None and stat.S_IFMT(mode) and not stat.S_ISREG(mode):
         raise FetchError("it is neither file nor folder", where=str(ref))
-    file = await session.sftp.open(path, "rb")
+    file = await asyncio.wait_for(session.sftp.open(path, "rb"), idle)
     # Of the open file: what the path leads to may be another one by now.
     with contextlib.suppress(Exception):
-        attributes = await file.stat()
+        attributes = await asyncio.wait_for(file.stat(), idle)
     return session, file, attributes
 
 
@@ -218,36 +223,51 @@ class SftpStream:
 # -- folders
 
 
-async def _entries(session: Session, folder: tuple[str, ...], address: Address, limit: int, where: str) -> list[Entry]:
+async def _entries(session: Session, folder: tuple[str, ...], address: Address, limit: int, idle: float) -> list[Entry]:
     """Return what a folder has. More than can be used is not listened to."""
-    path = session.path_of(folder, at_home=address.at_home)
+    path = session.path_of(folder, at_home=address.at_home).rstrip(b"/")
     found: list[Entry] = []
-    async for item in session.sftp.scandir(path):
-        name = item.filename if isinstance(item.filename, bytes) else os.fsencode(item.filename)
-        if name in (b".", b".."):
-            continue
-        attributes, identity = item.attrs, ""
-        shown = os.fsdecode(name)
-        if b"/" not in name and (attributes.permissions is None or stat.S_ISLNK(attributes.permissions)):
-            try:
-                attributes = await session.sftp.stat(path.rstrip(b"/") + b"/" + name)
-                if attributes.permissions is not None and stat.S_ISDIR(attributes.permissions):
-                    identity = os.fsdecode(await session.real_path(path.rstrip(b"/") + b"/" + name))
-            except Exception as error:
-                if session.broken:
-                    raise
-                log.warning("%s: the link %s leads nowhere, and is left out: %s", where, shown, error)
-                continue
-        mode = attributes.permissions or 0
-        if stat.S_ISDIR(mode):
-            found.append(Entry(shown, folder=True, identity=identity))
-        elif stat.S_ISREG(mode) or not stat.S_IFMT(mode):
-            found.append(Entry(shown, size=attributes.size))
-        else:
-            log.warning("%s: %s is neither file nor folder, and is left out", where, shown)
-        if len(found) > limit:
+    names = session.sftp.scandir(path or b"/")
+    for _ in range(limit + 3):
+        try:
+            item = await asyncio.wait_for(anext(names), idle)
+        except StopAsyncIteration:
             break
+        name = item.filename if isinstance(item.filename, bytes) else os.fsencode(item.filename)
+        if name not in (b".", b".."):
+            entry = await asyncio.wait_for(_entry(session, path + b"/" + name, name, item.attrs), idle)
+            if entry is not None:
+                found.append(entry)
+    else:
+        # The walk counts, and says what is wrong.
+        found += [Entry(f"and {number} more") for number in range(limit + 1 - len(found))]
     return found
+
+
+async def _entry(session: Session, path: bytes, name: bytes, attributes: asyncssh.SFTPAttrs) -> Entry | None:
+    shown, identity = os.fsdecode(name), ""
+    if b"/" not in name and (attributes.permissions is None or stat.S_ISLNK(attributes.permissions)):
+        try:
+            attributes = await session.sftp.stat(path)
+            if attributes.permissions is not None and stat.S_ISDIR(attributes.permissions):
+                identity = os.fsdecode(await session.real_path(path))
+        except Exception as error:
+            if session.broken:
+                raise
+            log.warning("%s: the link %s leads nowhere, and is left out: %s", address_of(session), shown, error)
+            return None
+    mode = attributes.permissions or 0
+    if stat.S_ISDIR(mode):
+        return Entry(shown, folder=True, identity=identity)
+    if stat.S_ISREG(mode) or not stat.S_IFMT(mode):
+        return Entry(shown, size=attributes.size)
+    log.warning("%s: %s is neither file nor folder, and is left out", address_of(session), shown)
+    return None
+
+
+def address_of(session: Session) -> str:
+    """Return whose answer it is, for messages."""
+    return str(session.connection.get_extra_info("host") or session.peer)
 
 
 def _reference(ref: Reference, address: Address, path: Sequence[str]) -> Reference:
