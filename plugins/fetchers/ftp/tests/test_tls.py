@@ -78,3 +78,13 @@ def test_the_port_990_means_tls_from_the_first_byte() -> None:
     assert implicit("ftps://h/a", "h")
     assert not implicit("ftps://h/a")
     assert not implicit("ftp://h:990/a")
+
+    def port(uri: str, *hosts: str) -> int:
+        return Address.parse(Reference(uri)).port_for(Settings(hosts))
+
+    assert [port("ftps://h/a"), port("ftps://h/a", "h"), port("ftp://h/a", "h"), port("ftps://h:7/a", "h")] == [
+        21,
+        990,
+        21,
+        7,
+    ]

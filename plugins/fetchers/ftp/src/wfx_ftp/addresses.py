@@ -48,6 +48,7 @@ class Address:
     scheme: str
     host: str
     port: int
+    """0 where none is given."""
     parts: tuple[str, ...]
     """Of the path, percent-encoded as they stand; the last one is empty where it ends with a slash."""
     absolute: bool = False
@@ -84,7 +85,7 @@ class Address:
         if ".." in (*folders, last):
             raise DefinitionError("'..' in a reference", where=str(ref), remedy="write the path itself")
         parts = (*(part for part in folders if part not in ("", ".")), last)
-        return cls(head.lower(), host, port or PORT, parts, absolute, unquote(split.username or ""), password)
+        return cls(head.lower(), host, port or 0, parts, absolute, unquote(split.username or ""), password)
 
     @property
     def is_folder(self) -> bool:
@@ -95,3 +96,7 @@ class Address:
         """Say whether TLS is spoken from the first byte."""
         known = self.host in settings.implicit or f"{self.host}:{self.port}" in settings.implicit
         return self.scheme == "ftps" and (known or self.port == IMPLICIT_PORT)
+
+    def port_for(self, settings: Settings) -> int:
+        """Return the port to connect to."""
+        return self.port or (IMPLICIT_PORT if self.is_implicit(settings) else PORT)

@@ -101,8 +101,9 @@ class Lease:
             password = credential.password
         self.where, self.net, self.origin, self._addresses = where, net, access.origin, access.addresses
         self._address, self._implicit = address, address.is_implicit(settings)
+        self._port = address.port_for(settings)
         self._user, self._password = user, password
-        self._key = (address.scheme, address.host, address.port, self._implicit, user, hash(password))
+        self._key = (address.scheme, address.host, self._port, self._implicit, user, hash(password))
         self._pool = pool_of(net)
         self._connection: Connection | None = None
         self._ended = False
@@ -121,7 +122,7 @@ class Lease:
             connection.end()
         if self.fresh:
             try:
-                connection.open(self._address.host, self._address.port, implicit=self._implicit)
+                connection.open(self._address.host, self._port, implicit=self._implicit)
                 connection.enter(self._user, self._password)
             except BaseException as error:
                 connection.discard()
