@@ -29,6 +29,8 @@ class Finding:
     message: str
     where: str = ""
     """Entity or path."""
+    clause: str = ""
+    """What it follows from: specification with version, and section."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +67,8 @@ def test_with_contexts_the_validator_is_asked(crate: Path) -> None:
     seed(cache / "http_cache", contexts)
     assert check(crate) == []
     edit(crate, lambda by, graph: by["#control/count"].pop("instrument") and None)
-    assert any(f.code.startswith("provenance-run-crate-0.5") and f.severity == "error" for f in check(crate))
+    found = [f for f in check(crate) if f.code.startswith("provenance-run-crate-0.5") and f.severity == "error"]
+    assert found[0].clause.startswith("Provenance Run Crate 0.5, ")
 
 
 def test_a_zip_of_it_is_as_valid(crate: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -114,9 +116,13 @@ def test_a_zip_may_have_the_crate_a_folder_down(
         (lambda by, graph: by["#engine/run"].pop("result"), "crate-control"),
     ],
 )  # fmt: skip
-def test_each_fault_has_its_finding(change: Any, code: str, crate: Path) -> None:
+def test_each_fault_has_its_finding_with_the_clause_it_breaks(change: Any, code: str, crate: Path) -> None:
     edit(crate, change)
-    assert code in codes(crate)
+    found = [finding for finding in check(crate) if finding.code == code]
+    assert found
+    assert all(re.match(r"(RO-Crate|Workflow|Process|Provenance)\b.* [01]\.[0-9]|.*terms", f.clause) for f in found), (
+        found
+    )
 
 
 @pytest.mark.parametrize(

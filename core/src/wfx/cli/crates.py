@@ -128,7 +128,8 @@ def check(crate: str, strict: bool, as_json: bool, level: int) -> int:
         for finding in findings:
             if finding.severity != "note" or level > 0:
                 where = f"{finding.where}: " if finding.where else ""
-                click.echo(f"{finding.severity}: {where}{finding.message} [{finding.code}]")
+                clause = f" ({finding.clause})" if finding.clause else ""
+                click.echo(f"{finding.severity}: {where}{finding.message}{clause} [{finding.code}]")
         warnings = sum(1 for f in findings if f.severity == "warning")
         click.echo(
             f"{'not valid' if faults else 'valid'}: {_count(len(faults), 'error')}, {_count(warnings, 'warning')}"

@@ -17,13 +17,17 @@ from wfx_bagit.tags import PAYLOAD, decoded
 MANIFEST = re.compile(r"(tag)?manifest-([a-z0-9]+)\.txt")
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 MOST = 20
+CLAUSES = {
+    "declaration": "2.1.1", "manifest": "2.1.3", "manifest-line": "2.1.3", "path": "2.1.3", "missing": "3", "digest": "3",
+    "unlisted": "3",
+}  # fmt: skip
 
 
 def check(place: Path) -> list[Finding]:
     """Return what is wrong with a bag."""
     payload = _open(place)
     if payload is None:
-        return [_found("declaration", "it is no bag: there is no bagit.txt (RFC 8493 §2.1.1)", str(place))]
+        return [_found("declaration", "it is no bag: there is no bagit.txt", str(place))]
     findings = list(_findings(payload))
     if len(findings) > MOST:
         rest = Finding("error", "bag-more", f"and {len(findings) - MOST} more", str(place))
@@ -48,11 +52,11 @@ def _findings(bag: Payload) -> Iterator[Finding]:
     with bag.open("bagit.txt") as file:
         declaration = file.read(4096).decode("utf-8", "replace")
     if not re.search(r"^BagIt-Version:\s*\d+\.\d+\s*$", declaration, re.M | re.I):
-        yield _found("declaration", "it names no version of BagIt (RFC 8493 §2.1.1)", "bagit.txt")
+        yield _found("declaration", "it names no version of BagIt", "bagit.txt")
     files = set(bag.files())
     manifests = [path for path in sorted(files) if MANIFEST.fullmatch(path)]
     if not any(not path.startswith("tag") for path in manifests):
-        yield _found("manifest", "there is no manifest of the payload (RFC 8493 §2.1.3)", "manifest-ALGORITHM.txt")
+        yield _found("manifest", "there is no manifest of the payload", "manifest-ALGORITHM.txt")
     payload = {path for path in files if path.startswith(f"{PAYLOAD}/")}
     for manifest in manifests:
         match = MANIFEST.fullmatch(manifest)
@@ -64,7 +68,7 @@ def _findings(bag: Payload) -> Iterator[Finding]:
         listed = yield from _manifest(bag, manifest, algorithm)
         if not tag:
             for path in sorted(payload - listed):
-                yield _found("unlisted", f"it lies in the payload, and {manifest} does not list it (RFC 8493 §3)", path)
+                yield _found("unlisted", f"it lies in the payload, and {manifest} does not list it", path)
 
 
 def _manifest(bag: Payload, manifest: str, algorithm: str) -> Generator[Finding, None, set[str]]:
@@ -83,7 +87,7 @@ def _manifest(bag: Payload, manifest: str, algorithm: str) -> Generator[Finding,
         if not confined(path):
             yield _found("path", "it leads out of the bag", path)
         elif bag.size(path) is None:
-            yield _found("missing", f"{manifest} lists it, and it is not in the bag (RFC 8493 §3)", path)
+            yield _found("missing", f"{manifest} lists it, and it is not in the bag", path)
         elif (found := _digest(bag, path, algorithm)) != stated.lower():
             yield _found("digest", f"its {algorithm} is {found[:16]}…, and {stated[:16]}… is stated", path)
     return listed
@@ -101,4 +105,4 @@ def _digest(bag: Payload, path: str, algorithm: str) -> str:
 
 
 def _found(code: str, message: str, where: str) -> Finding:
-    return Finding("error", f"bag-{code}", message, where)
+    return Finding("error", f"bag-{code}", message, where, f"RFC 8493 §{CLAUSES[code]}")

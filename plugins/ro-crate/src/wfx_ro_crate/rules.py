@@ -13,6 +13,8 @@ from wfx.crates.reading import NAMES, Crate, confined, first, ids, kinds, normal
 from wfx.errors import WfxError
 from wfx.exporting import Finding
 
+from wfx_ro_crate.clauses import CLAUSES
+
 Severity = Literal["error", "warning", "note"]
 ACTIONS = frozenset({"CreateAction", "ActivateAction", "UpdateAction"})
 TOOLS = frozenset({"SoftwareApplication", "SoftwareSourceCode", "ComputationalWorkflow"})
@@ -342,7 +344,7 @@ def _is_moment(value: object) -> bool:
 
 
 def _found(severity: Severity, code: str, message: str, where: str = "") -> Finding:
-    return Finding(severity, f"crate-{code}", message, where)
+    return Finding(severity, f"crate-{code}", message, where, CLAUSES[code])
 
 
 Rule = Callable[[Crate], Iterable[Finding]]

@@ -92,7 +92,9 @@ def _finding(issue: Any, skipped: list[str], crate: Crate) -> Finding | None:
     severity = "error" if issue.severity.name == "REQUIRED" else "warning"
     message = " ".join(str(issue.message or name).split())
     where = str(getattr(issue, "violatingEntity", "") or "")
-    return Finding(severity, identifier, message, where)  # type: ignore[arg-type]
+    requirement = issue.check.requirement
+    clause = f"{requirement.profile.name}, {requirement.name}"
+    return Finding(severity, identifier, message, where, clause)  # type: ignore[arg-type]
 
 
 def _left_out(why: str, remedy: str) -> Finding:
