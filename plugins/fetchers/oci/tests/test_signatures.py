@@ -235,8 +235,7 @@ def test_a_signature_that_refers_to_the_image_counts(
     entry = {"mediaType": made.media_type, "digest": made.digest, "size": 1, "artifactType": ARTIFACT}
     other = {**entry, "artifactType": "application/vnd.cyclonedx", "digest": "sha256:" + "2" * 64}
     listing = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [other, entry]}
-    path = f"/v2/wfx/tools/referrers/{image.digest}?artifactType={ARTIFACT}"
-    registry.add(path, json.dumps(listing).encode())
+    registry.add(f"/v2/wfx/tools/referrers/{image.digest}", json.dumps(listing).encode())
     assert ask(session, registry, ann.public) == ann.fingerprint
 
 
@@ -315,3 +314,65 @@ def test_what_the_cosign_program_has_signed_is_verified(session: Session, regist
     assert found == hashlib.sha256(der).hexdigest()
     with pytest.raises(PolicyError):
         ImageFetcher().signer(pinned, pinned, [eve.public], session.net)
+
+
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+IN_TOTO = "application/vnd.in-toto+json"
+SIGNED = "https://sigstore.dev/cosign/sign/v1"
+
+
+def statement_of(digest: str, predicate: str = SIGNED) -> bytes:
+    subject = [{"digest": {"sha256": digest.removeprefix("sha256:")}}]
+    return json.dumps({
+        "_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate, "predicate": {},
+    }).encode()  # fmt: skip
+
+
+def attach_bundle(registry: Registry, digest: str, signer: Signer, statement: bytes, kind: str = IN_TOTO) -> None:
+    """Push a bundle as cosign's bundle specification has it, its envelope encoded as DSSE says."""
+    encoded = b" ".join([b"DSSEv1", str(len(kind)).encode(), kind.encode(), str(len(statement)).encode(), statement])
+    envelope = {
+        "payload": base64.b64encode(statement).decode(), "payloadType": kind,
+        "signatures": [{"sig": base64.b64encode(signer.sign(encoded)).decode()}],
+    }  # fmt: skip
+    bundle = {"mediaType": BUNDLE, "verificationMaterial": {"publicKey": {"hint": "x"}}, "dsseEnvelope": envelope}
+    made = MadeImage()
+    layer = made.add_json(bundle, BUNDLE)
+    config = made.add(b"{}", "application/vnd.oci.empty.v1+json")
+    subject = {"mediaType": made.media_type, "digest": digest, "size": 1}
+    manifest = {"schemaVersion": 2, "mediaType": made.media_type, "artifactType": BUNDLE, "config": config,
+                "layers": [layer], "subject": subject}  # fmt: skip
+    made.digest = made.add_json(manifest, made.media_type)["digest"]
+    registry.push("wfx/tools", "bundle", made)
+    entry = {"mediaType": made.media_type, "digest": made.digest, "size": 1, "artifactType": BUNDLE}
+    listing = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]}
+    registry.add(f"/v2/wfx/tools/referrers/{digest}", json.dumps(listing).encode())
+
+
+def test_a_bundle_that_refers_to_the_image_counts(
+    session: Session, registry: Registry, image: MadeImage, ann: Signer, eve: Signer
+) -> None:
+    attach_bundle(registry, image.digest, ann, statement_of(image.digest))
+    assert ask(session, registry, ann.public) == ann.fingerprint
+    with pytest.raises(PolicyError, match="of no key that you trust"):
+        ask(session, registry, eve.public)
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        pytest.param(statement_of("sha256:" + "3" * 64), IN_TOTO, id="of another image"),
+        pytest.param(None, "text/plain", id="of another kind"),
+        pytest.param("attestation", IN_TOTO, id="an attestation about it"),
+        pytest.param(b"[]", IN_TOTO, id="no statement"),
+    ],
+)
+def test_a_bundle_that_says_something_else_does_not_count(
+    session: Session, registry: Registry, image: MadeImage, ann: Signer, statement: bytes | str | None, kind: str
+) -> None:
+    if not isinstance(statement, bytes):
+        predicate = "https://slsa.dev/provenance/v1" if statement else SIGNED
+        statement = statement_of(image.digest, predicate)
+    attach_bundle(registry, image.digest, ann, statement, kind)
+    with pytest.raises(PolicyError):
+        ask(session, registry, ann.public)

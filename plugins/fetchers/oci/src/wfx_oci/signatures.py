@@ -1,14 +1,14 @@
-"""Signatures as cosign makes them with a key: beside the image in its registry, under a tag of its digest.
+"""Signatures as cosign makes them with a key: beside the image in its registry.
 
 Cosign's signature specification: a manifest `sha256-HEX.sig` whose layers are what was signed ("simple signing", the
 format of containers/image), each with the signature as an annotation; or the same manifest as one that refers to the image
-(OCI distribution specification 1.1, "Listing Referrers"). Verified with the `cryptography` package.
+(OCI distribution specification 1.1, "Listing Referrers"). Cosign's bundle specification, which version 3 follows: a
+manifest that refers to the image, whose layer is a Sigstore bundle. Verified with the `cryptography` package.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import logging
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 ARTIFACT = "application/vnd.dev.cosign.artifact.sig.v1+json"
+BUNDLE = "application/vnd.dev.sigstore.bundle"
+# What an in-toto statement says that is a signature of an image, and no attestation about it.
+PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 TYPES = ("cosign container image signature", "https://sigstore.dev/cosign/sign/v1", "atomic container signature")
 # Who may push signatures may push many; nobody's image has so many that count.
 MOST_SIGNATURES = 100
@@ -52,8 +55,10 @@ log = logging.getLogger(__name__)
 class Signature:
     """What was signed, and the signature."""
 
-    payload: bytes
+    message: bytes
     signature: bytes
+    claims: tuple[str, ...]
+    """Digests of the images that the message is about."""
 
 
 def signer(ref: Reference, pinned: Reference, keys: Sequence[bytes], net: Net) -> str:
@@ -64,7 +69,8 @@ def signer(ref: Reference, pinned: Reference, keys: Sequence[bytes], net: Net) -
     public = [_Key.read(key) for key in keys]
     digest = Address.parse(pinned).name.digest
     places = repositories(Address.parse(pinned).name, net)
-    found, foreign, others = 0, 0, set()
+    found, foreign = 0, 0
+    others: set[str] = set()
     for signed in _stands_for(ref, digest, net):
         for signature in _signatures(places, signed):
             found += 1
@@ -72,10 +78,9 @@ def signer(ref: Reference, pinned: Reference, keys: Sequence[bytes], net: Net) -
             if key is None:
                 foreign += 1
                 continue
-            claimed = _claimed(signature.payload)
-            if claimed == signed:
+            if signed in signature.claims:
                 return key.fingerprint
-            others.add(claimed or "no image")
+            others.update(signature.claims or ("no image",))
     if not found:
         why = "it has no signature that cosign has made with a key"
     elif others:
@@ -108,17 +113,41 @@ def _signatures(places: Sequence[Repository], digest: str) -> Iterator[Signature
     left = MOST_SIGNATURES
     for manifest in _manifests(places, digest):
         for layer in manifest_parts(manifest.value, digest)[1]:
-            encoded = layer.annotations.get(SIGNATURE)
-            if layer.media_type != PAYLOAD or not encoded or layer.size > LARGEST_PAYLOAD:
+            if layer.size > LARGEST_PAYLOAD or not (layer.media_type == PAYLOAD or layer.media_type.startswith(BUNDLE)):
                 continue
             left -= 1
             if left < 0:
                 log.warning("%s has more than %s signatures; the others are not looked at", digest, MOST_SIGNATURES)
                 return
             try:
-                yield Signature(fetch_blob(places, layer), base64.b64decode(encoded, validate=True))
-            except (binascii.Error, IntegrityError) as error:
+                data = fetch_blob(places, layer)
+                yield _simple(layer, data) if layer.media_type == PAYLOAD else _of_bundle(data)
+            except (IntegrityError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
                 log.info("a signature of %s is broken: %s", digest, error)
+
+
+def _simple(layer: Descriptor, payload: bytes) -> Signature:
+    """Read simple signing; what is no statement about an image claims none."""
+    signature = base64.b64decode(layer.annotations[SIGNATURE], validate=True)
+    try:
+        critical = json.loads(payload)["critical"]
+        claims = (str(critical["image"]["docker-manifest-digest"]),) if critical["type"] in TYPES else ()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        claims = ()
+    return Signature(payload, signature, claims)
+
+
+def _of_bundle(data: bytes) -> Signature:
+    """Read a bundle with an envelope (DSSE 1.0) around an in-toto statement."""
+    envelope = json.loads(data)["dsseEnvelope"]
+    kind, payload = str(envelope["payloadType"]), base64.b64decode(envelope["payload"], validate=True)
+    # DSSE's "pre-authentication encoding".
+    message = b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)
+    statement = json.loads(payload)
+    claims: tuple[str, ...] = ()
+    if kind == "application/vnd.in-toto+json" and statement["predicateType"] == PREDICATE:
+        claims = tuple(f"sha256:{subject['digest']['sha256']}" for subject in statement["subject"])
+    return Signature(message, base64.b64decode(envelope["signatures"][0]["sig"], validate=True), claims)
 
 
 def _manifests(places: Sequence[Repository], digest: str) -> Iterator[Manifest]:
@@ -135,23 +164,18 @@ def _manifests(places: Sequence[Repository], digest: str) -> Iterator[Manifest]:
 def _referrers(repository: Repository, digest: str) -> list[Descriptor]:
     """Return the signatures that refer to an image, from a registry that knows of referrers or, else, under their tag."""
     path = f"{repository.base()}/v2/{repository.place.repository}"
-    for url in (f"{path}/referrers/{digest}?artifactType={ARTIFACT}", f"{path}/manifests/{digest.replace(':', '-')}"):
+    for url in (f"{path}/referrers/{digest}", f"{path}/manifests/{digest.replace(':', '-')}"):
         try:
             value: Any = json.loads(repository.request(url, accept=OCI_INDEX).read(LARGEST_MANIFEST))
-            entries = [entry for entry in value["manifests"] if entry.get("artifactType") == ARTIFACT]
-            return [Descriptor.read(entry, url) for entry in entries]
+            entries = [entry for entry in value["manifests"] if _is_signature(str(entry.get("artifactType")))]
+            return [Descriptor.read(entry, url) for entry in entries[:MOST_SIGNATURES]]
         except (FetchError, ContainerError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             log.debug("no referrers of %s: %s", digest, error)
     return []
 
 
-def _claimed(payload: bytes) -> str:
-    """Return the digest that a payload is about; empty where it is none of an image."""
-    try:
-        critical = json.loads(payload)["critical"]
-        return str(critical["image"]["docker-manifest-digest"]) if critical["type"] in TYPES else ""
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
+def _is_signature(artifact: str) -> bool:
+    return artifact == ARTIFACT or artifact.startswith(BUNDLE)
 
 
 class _Key:
@@ -188,11 +212,11 @@ class _Key:
 
         try:
             if isinstance(self._key, ec.EllipticCurvePublicKey):
-                self._key.verify(signed.signature, signed.payload, ec.ECDSA(hashes.SHA256()))
+                self._key.verify(signed.signature, signed.message, ec.ECDSA(hashes.SHA256()))
             elif isinstance(self._key, rsa.RSAPublicKey):
-                self._key.verify(signed.signature, signed.payload, padding.PKCS1v15(), hashes.SHA256())
+                self._key.verify(signed.signature, signed.message, padding.PKCS1v15(), hashes.SHA256())
             else:
-                self._key.verify(signed.signature, signed.payload)
+                self._key.verify(signed.signature, signed.message)
         except (InvalidSignature, ValueError):
             return False
         return True
