@@ -9,14 +9,26 @@ from typing import Any
 
 import pytest
 from wfx.testing.commands import WfxRun
+from wfx.testing.distributions import write_distribution
 
 README = Path(__file__).parents[1] / "README.md"
+WEB = """
+from wfx.hookspecs import hookimpl
+from wfx.testing.benches import PlainHttp
+
+@hookimpl
+def wfx_fetchers():
+    return [PlainHttp]
+"""
 EXAMPLES = re.findall(r"^\$ wfx (.+)$", README.read_text("utf-8"), re.M)
 
 
 @pytest.mark.parametrize("line", EXAMPLES, ids=[str(number) for number in range(len(EXAMPLES))])
 def test_an_example_fetches(line: str, services: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WFX_PLUGINS", "wfx-doi,wfx-http")
+    # Another distribution is not needed for the tests of this one: whoever fetches from the web is make-believe.
+    points = {"wfx.fetchers": {"http": "make_believe_web", "https": "make_believe_web"}}
+    write_distribution(tmp_path / "site", "wfx-web", entry_points=points, modules={"make_believe_web": WEB})
+    monkeypatch.syspath_prepend(tmp_path / "site")
     url = services.add("/files/reads.fq", b"ACGT")
     services.handle("10.5072/reads", ("URL", url))
     services.handle("20.500.12345/678", ("URL", url))
@@ -25,5 +37,5 @@ def test_an_example_fetches(line: str, services: Any, tmp_path: Path, monkeypatc
     wfx.config.mkdir(parents=True, exist_ok=True)
     settings = "".join(f'{name} = "{value}"\n' for name, value in services.sections["fetcher.doi"].items())
     (wfx.config / "config.toml").write_text(f"[fetcher.doi]\n{settings}")
-    wfx.here(*shlex.split(line))
+    wfx.here(*shlex.split(line), env={"WFX_PLUGINS": "wfx-doi,wfx-web"})
     assert services.asked("/files/reads.fq")

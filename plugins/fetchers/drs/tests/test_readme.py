@@ -15,10 +15,7 @@ EXAMPLES = re.findall(r"^\$ wfx (.+)$", README.read_text("utf-8"), re.M)
 
 
 @pytest.mark.parametrize("line", EXAMPLES, ids=[str(number) for number in range(len(EXAMPLES))])
-def test_an_example_fetches(
-    line: str, repository: Any, identifiers: Any, bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WFX_PLUGINS", "wfx-drs")
+def test_an_example_fetches(line: str, repository: Any, identifiers: Any, bench: Any, tmp_path: Path) -> None:
     for identifier in ("314159", "a/b"):
         repository.put(identifier, b"ACGT", algorithms=["sha-256", "crc32c"])
     repository.bundle("set", {"one.fq": "314159"})
@@ -29,5 +26,5 @@ def test_an_example_fetches(
     (wfx.config / "config.toml").write_text(
         f'[fetcher.drs]\nresolver = "{resolver}"\nservers = ["drs.example.org={repository.url}/ga4gh/drs/v1"]\n'
     )
-    wfx.here(*shlex.split(line))
+    wfx.here(*shlex.split(line), env={"WFX_PLUGINS": "wfx-drs"})
     assert any(request.path.startswith("/data/") for request in repository.requests)
