@@ -58,15 +58,6 @@ class _Truncated:
         return self._whole.hexdigest()[: self._digits]
 
 
-OTHERS: dict[str, Callable[[], Hash]] = {
-    "adler32": lambda: _Cyclic(zlib.adler32, 1),
-    "crc32": lambda: _Cyclic(zlib.crc32),
-    "crc32c": lambda: _Cyclic(_crc32c()),
-    "trunc512": lambda: _Truncated(hashlib.sha512(), 48),
-}
-"""What hashlib does not have."""
-
-
 def known(algorithm: str) -> bool:
     """Say whether `new` makes a checksum of this name."""
     return algorithm in OTHERS or (algorithm in hashlib.algorithms_available and not algorithm.startswith("shake"))
@@ -125,3 +116,12 @@ def in_python(data: bytes, value: int) -> int:
     for byte in data[whole:]:
         value = t0[(value ^ byte) & 255] ^ value >> 8
     return value ^ 0xFFFFFFFF
+
+
+OTHERS: dict[str, Callable[[], Hash]] = {
+    "adler32": lambda: _Cyclic(zlib.adler32, 1),
+    "crc32": lambda: _Cyclic(zlib.crc32),
+    "crc32c": lambda: _Cyclic(_crc32c()),
+    "trunc512": lambda: _Truncated(hashlib.sha512(), 48),
+}
+"""What hashlib does not have."""
