@@ -177,6 +177,25 @@ def test_a_workflow_is_taken_from_an_archive(stage: Stage, server: FaultServer) 
     assert "it has wf-1.0/main.cwl" in missing.stderr
 
 
+def test_a_definition_may_lie_elsewhere(stage: Stage, server: FaultServer) -> None:
+    inputs = {"one": {"file": "b.bin"}}
+    server.add("/wf.cwl", TOOL.encode())
+    url = server.add("/d.wfx.yml", json.dumps({"wfx": 1, "workflow": "wf.cwl", "inputs": inputs}).encode())
+    stage.wfx.here("stage", url, "-o", "run", "--trust")
+    [locked] = stage.lock()
+    assert locked["origin"] == server.url + "/b.bin"
+    stage.wfx.here("stage", url, "-o", "offline", "--trust", "--offline")
+    for number, wrong in enumerate(
+        (
+            {"workflow": "file:///etc/wf.cwl"},
+            {"workflow": "wf.cwl", "inputs": {"one": {"file": "file:///etc/hostname"}}},
+        )
+    ):
+        bad = server.add(f"/{number}.yml", json.dumps({"wfx": 1, **wrong}).encode())
+        done = stage.wfx.here("stage", bad, "-o", "failed", "--trust", check=8)
+        assert "names a file of this machine" in done.stderr
+
+
 # -- the plan
 
 

@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 from wfx.documents import LoadedDocument, load_document
 from wfx.engineoptions import parse_options
-from wfx.errors import DefinitionError, DocumentError, InputError, MachineError, UsageError
+from wfx.errors import DefinitionError, DocumentError, InputError, MachineError, PolicyError, UsageError
 from wfx.expanding import Expanding
+from wfx.fetching import Source
 from wfx.inputs import InputOption, InputsFile, Layer, assemble
 from wfx.records import digest
 from wfx.references import Reference
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 RUNTIMES = ("none", "docker", "podman", "singularity")
+LARGEST = 256 * 2**20
+"""Bytes of a file elsewhere that is looked at for a definition."""
 INPUTS_AS_GIVEN = "inputs-as-given"
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
@@ -175,7 +178,13 @@ def _reference(document: LoadedDocument, key: str, base: Reference) -> Reference
     assert isinstance(document.value, dict)
     try:
         read = Reference.parse_named if key == "workflow" else Reference.parse
-        return read(str(document.value[key]), base)
+        reference = read(str(document.value[key]), base)
+        if reference.on_this_machine and not base.on_this_machine:
+            raise PolicyError(
+                "a definition from elsewhere names a file of this machine", where=document.where((key,)),
+                why=str(reference), remedy="download it, and look at it",
+            )  # fmt: skip
+        return reference
     except DefinitionError as error:
         raise DefinitionError(error.what, where=document.where((key,)), why=error.why, remedy=error.remedy) from error
 
@@ -322,11 +331,20 @@ def _workflow_reference(text: str) -> Reference:
 
 
 def _definition_file(reference: Reference, session: Session) -> Definition | None:
-    """Return the definition that a local YAML file holds; None where the file is something else."""
-    if not reference.is_local or reference.fragment:
+    """Return the definition that a YAML file holds, here or elsewhere; None where the file is something else."""
+    if not reference.name.lower().endswith((".yml", ".yaml", ".json", ".wfx")):
         return None
-    path = reference.path
-    if path.suffix.lower() not in (".yml", ".yaml", ".json", ".wfx") or not path.is_file():
+    if reference.is_local:
+        if reference.fragment:
+            return None
+        path = reference.path
+    else:
+        [fetched] = session.fetch([Source(reference)], purpose="workflow")
+        found = fetched.local or session.store.blob(fetched.sha256)
+        if fetched.kind != "file" or found is None or fetched.size > LARGEST:
+            return None
+        path = found
+    if not path.is_file():
         return None
     try:
         data = path.read_bytes()

@@ -123,6 +123,8 @@ class _Batch(Gatherer):
             finally:
                 self._end_parts()
                 self.store.remember(fact for job in jobs for fact in job.fact)
+                for job in jobs:
+                    job.fact = ()  # of a hundred thousand they would fill memory
 
     def _in_threads(self, jobs: Sequence[Job]) -> None:
         if len(jobs) == 1:

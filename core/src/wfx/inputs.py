@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from wfx.documents import load_document
-from wfx.errors import DefinitionError, DocumentError, InputError
+from wfx.errors import DefinitionError, DocumentError, InputError, PolicyError
+from wfx.inputfiles import NAMED_BY
 from wfx.itemforms import NOTE, long_form, part_uri
 from wfx.references import SCHEME, Reference
 from wfx.values import JsonValue, Parameter, Values
@@ -152,6 +153,17 @@ def _absolute(value: JsonValue, base: Reference | Path, name: str) -> JsonValue:
     return result
 
 
+def _refuse_local(item: dict[str, Any], base: Reference, name: str) -> None:
+    """Refuse a file of this machine that a document from elsewhere names, and note who names any other."""
+    if Reference(item["location"]).on_this_machine:
+        raise PolicyError(
+            "what comes from elsewhere names a file of this machine", where=f"{base}, input '{name}'",
+            why=item["location"], remedy="look at it, and give that file with -i",
+        )  # fmt: skip
+    if Reference(item["location"]).host != base.host:
+        item.setdefault(NAMED_BY, base.uri)
+
+
 def _files(value: JsonValue, base: Reference | Path, name: str) -> Any:
     def change(item: dict[str, Any], path: tuple[str | int, ...]) -> JsonValue:
         location = item.pop("path", None) if item.get("location") is None else item.get("location")
@@ -171,6 +183,8 @@ def _files(value: JsonValue, base: Reference | Path, name: str) -> Any:
         item["location"] = Reference.parse(location, base).uri
         if "part" in note:
             item["location"] = part_uri(item["location"], str(note.pop("part")))
+        if isinstance(base, Reference):
+            _refuse_local(item, base, name)
         if "alternates" in note:
             note["alternates"] = [Reference.parse(text, base).uri for text in note["alternates"]]
         if not note:
