@@ -118,7 +118,7 @@ wfx: 1
 workflow: passing.cwl
 inputs:
   patient: {file: private/MaryJones.txt, disclosable: false}
-  reference: {file: reference/hg38.fa, disclosable: name}
+  reference: {file: reference/hg38.fa, disclosable: name, attribution: The Genome Office}
   scans: {directory: scans, disclosable: false}
 """)  # fmt: skip
     done = wfx("run", "closed.wfx.yml", "-o", "closed", "-q")
@@ -255,7 +255,7 @@ def test_nothing_of_what_may_not_be_disclosed_leaves(out, form: str) -> None:
     packed = out("closed", "--form", form)
     found = files(packed)
     for name, data in found.items():
-        for secret in (b"MaryJones", b"JohnSmith", b"private", b"scan\n", b"x\nb\na\n", b"ACGT"):
+        for secret in (b"MaryJones", b"JohnSmith", b"private", b"scan\n", b"x\nb\na\n", b"ACGT", b"Genome Office"):
             assert secret not in data, name
             assert secret.decode() not in name
     entities = left_out(packed)

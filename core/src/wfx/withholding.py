@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from wfx.disclosing import Disclosable
+from wfx.fetching import Expected
 from wfx.packing import Member
 from wfx.planning import Plan, PlannedInput
 from wfx.records import encode
@@ -140,7 +141,7 @@ class Eraser:
         own = _own_words(record)
         words: dict[str, str] = {}
         for each in kept_back:
-            references = [each.item.reference, each.item.pinned]
+            references = [each.item.reference, each.item.pinned, each.item.named_by, *each.item.alternates]
             if each.locked is not None:
                 references += [each.locked.origin, each.locked.pinned, *each.locked.hops]
             for reference in filter(None, references):
@@ -228,15 +229,19 @@ def without_origins(record: RunRecord, kept_back: Sequence[Withheld]) -> dict[st
 def _nowhere(item: PlannedInput, label: str | None) -> PlannedInput:
     if label is None:
         return item
-    return dataclasses.replace(
-        item, reference=Reference(f"local:{quote(label)}"), pinned=None, host="", validator=None, named_by=None
-    )
+    # Made anew with what may be told: a field that comes later is not let out for being forgotten here.
+    expected = Expected(item.expected.sha256, item.expected.size)
+    return PlannedInput(
+        Reference(f"local:{quote(label)}"), item.path, item.kind, item.parameter, expected,
+        known_sha256=item.known_sha256, known_size=item.known_size, optional=item.optional, disclosable=item.disclosable,
+    )  # fmt: skip
 
 
 def _from_nowhere(item: Locked, label: str | None) -> Locked:
     if label is None:
         return item
-    return dataclasses.replace(item, origin=Reference(f"local:{quote(label)}"), pinned=None, revision="", hops=())
+    origin = Reference(f"local:{quote(label)}")
+    return Locked(item.path, item.kind, item.sha256, item.size, origin, media_type=item.media_type)
 
 
 def _text(value: object) -> bytes:

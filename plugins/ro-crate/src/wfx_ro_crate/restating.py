@@ -15,8 +15,8 @@ from wfx.packing import Member
 from wfx_ro_crate.graph import DESCRIPTOR, local_id, path_id
 
 DATA = frozenset({"File", "MediaObject", "Dataset"})
-ORIGINS = ("url", "identifier", "contentUrl", "version", "license", "sdDatePublished")
-"""What an entity says of where its file came from."""
+KEPT = ("@id", "@type", "contentSize", "sha256", "sha512", "sha1", "md5", "encodingFormat", "exampleOfWork")
+"""What is told of a file that may not be disclosed."""
 
 
 def left_out_id(path: str) -> str:
@@ -110,8 +110,8 @@ def _refer(entity: dict[str, Any], new: str, omission: Omission) -> None:
     """Make an entity one of something that is elsewhere, or nowhere for others."""
     entity["@id"] = new
     if not omission.disclosable:
-        for name in ORIGINS:
-            entity.pop(name, None)
+        for name in [name for name in entity if name not in KEPT]:
+            del entity[name]
         entity["name"] = (omission.shown or omission.path).rstrip("/").rpartition("/")[2]
         entity["conditionsOfAccess"] = "It may not be disclosed."
     said = [text for text in values(entity.get("description")) if isinstance(text, str)]
