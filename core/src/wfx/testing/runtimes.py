@@ -26,7 +26,9 @@ import pytest
 from wfx.testing.processes import wait_until
 from wfx.testing.requirements import require, require_program
 
-__all__ = ["DockerDaemon", "PodmanStorage", "docker_daemon", "podman_storage", "singularity_program"]
+__all__ = [
+    "DockerDaemon", "NewRuntime", "PodmanStorage", "docker_daemon", "new_runtime", "podman_storage", "singularity_program",
+]  # fmt: skip
 
 
 @dataclass(slots=True)
