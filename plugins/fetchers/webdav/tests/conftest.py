@@ -41,6 +41,7 @@ class DavPlace:
 
         self.server = wsgi.Server(("127.0.0.1", 0), noting, numthreads=4)
         self.server.shutdown_timeout = 0.1
+        self.server.expiration_interval = 0.02
         self.server.prepare()
         self.thread = threading.Thread(target=self.server.serve, daemon=True)
         self.thread.start()
