@@ -58,6 +58,10 @@ class Definition:
     options: Mapping[str, str] = field(default_factory=dict)
     crate: Held | None = None
     """The crate that holds the workflow, and inputs for it below all others."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how it was read."""
+    from_wfexs: bool = False
+    """Whether it was read from a stage definition of WfExS."""
 
     def fingerprint(self) -> str:
         """Return a digest of the inputs as they are asked for, which needs neither the workflow nor the files."""
@@ -92,7 +96,12 @@ class Definition:
             )  # fmt: skip
         if self.inputs:
             base = self.base if self.base is not None else Path.cwd()
-            layers.append(Layer(engine.name_files(description, self.inputs), base, self._where))
+            named = engine.name_files(description, self.inputs)
+            if self.from_wfexs:
+                from wfx.wfexs.fitting import fit
+
+                named = fit(named, description.inputs)
+            layers.append(Layer(named, base, self._where))
         if self.crate is not None:
             others = {name for layer in layers for name in layer.values} | {o.name for o in self.input_options}
             layers.insert(0, Layer(self.crate.values(description, others), Path.cwd(), lambda path: "the crate"))
@@ -134,6 +143,7 @@ def load_definition(data: bytes, name: str, base: Reference, session: Session) -
         "workflow": str,
         "name": str,
         "engine": str,
+        "engine_version": str,
         "inputs_file": str,
         "inputs": dict,
         "containers": list,
@@ -165,6 +175,7 @@ def load_definition(data: bytes, name: str, base: Reference, session: Session) -
         document=document,
         name=str(value.get("name", "")),
         engine=str(value.get("engine", "")),
+        engine_version=str(value.get("engine_version", "")),
         containers=_runtimes(
             value.get("containers") or [],  # type: ignore[arg-type]
             session,
@@ -244,17 +255,21 @@ def from_command_line(
     memory: str | None = None,
     action: str = "",
     options: Sequence[str] = (),
+    security_context: Path | None = None,
 ) -> Definition:
     """Return the definition that the command line asks for; WORKFLOW may be a definition file, or a crate.
 
-    `action` chooses one of the runs that a crate records.
+    `action` chooses one of the runs that a crate records; `security_context` is WfExS's file of credentials for a stage
+    definition of WfExS.
     """
     definition = _crate(workflow, session, action)
     if definition is None:
         reference = _workflow_reference(workflow)
-        definition = _definition_file(reference, session) or Definition(reference)
+        definition = _definition_file(reference, session, security_context) or Definition(reference)
         if action:
             raise UsageError("--action chooses a run of a crate", why=f"{workflow} is none")
+    if security_context is not None and not definition.from_wfexs:
+        raise UsageError("--security-context belongs to a stage definition of WfExS", why=f"{workflow} is none")
     if inputs_file is not None:
         definition = dataclasses.replace(
             definition, inputs_file=read_inputs_file(Reference.parse(inputs_file), session)
@@ -330,9 +345,9 @@ def _workflow_reference(text: str) -> Reference:
     return reference
 
 
-def _definition_file(reference: Reference, session: Session) -> Definition | None:
+def _definition_file(reference: Reference, session: Session, security_context: Path | None = None) -> Definition | None:
     """Return the definition that a YAML file holds, here or elsewhere; None where the file is something else."""
-    if not reference.name.lower().endswith((".yml", ".yaml", ".json", ".wfx")):
+    if not reference.name.lower().endswith((".yml", ".yaml", ".json", ".wfx", ".stage")):
         return None
     if reference.is_local:
         if reference.fragment:
@@ -352,6 +367,10 @@ def _definition_file(reference: Reference, session: Session) -> Definition | Non
         raise MachineError.of(error) from error
     name = _shown(reference)
     value = load_document(data, name).value
+    if isinstance(value, dict) and "workflow_id" in value and "wfx" not in value:
+        from wfx.wfexs.reading import read_stage
+
+        return read_stage(data, name, reference, session, security_context)
     if not isinstance(value, dict) or "wfx" not in value:
         if isinstance(value, dict) and "cwlVersion" in value:
             return None

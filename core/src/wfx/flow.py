@@ -333,8 +333,7 @@ class _Work:
         named |= self.definition.crate.named if self.definition.crate is not None else {}
         staging.open_inputs(engine, self.description, values, self.session, named)
         runtime, images, warnings = self._images(probe=probe) if self.description.images else (NONE, (), [])
-        if self.choice.warning:
-            warnings = [self.choice.warning, *warnings]
+        warnings = [*self.definition.notes, *filter(None, [self.choice.warning]), *warnings]
         return planning.make_plan(
             self.closure, self.description, values, engine, self.session, name=self.name, request=self.request,
             containers=(runtime,), images=images, warnings=warnings, options=dict(self.definition.options), probe=probe,

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": ("wfx.cli.compare", "compare", "Say whether two runs came to the same."),
     "why": ("wfx.cli.why", "why", "Explain why a run was not reused, or what differs between two."),
     "inspect": ("wfx.cli.inspect", "inspect", "Say what a crate or a workflow holds."),
+    "convert": ("wfx.cli.convert", "convert", "Write a definition from a stage definition of WfExS."),
     "runs": ("wfx.cli.runs", "runs", "List, show and remove runs, and read their logs."),
     "export": ("wfx.cli.crates", "export", "Pack a run's crate to hand it on."),
     "check": ("wfx.cli.crates", "check", "Check that a crate is valid."),

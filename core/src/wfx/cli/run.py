@@ -27,6 +27,10 @@ def what_to_run(function: F) -> F:
             "-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE",
             help="An input: NAME=VALUE (read by its type), NAME:=JSON, or NAME=@REFERENCE. A repeated one appends.",
         ),
+        click.option(
+            "--security-context", type=click.Path(path_type=Path), metavar="FILE",
+            help="Of a stage definition of WfExS, the file of its security contexts.",
+        ),
         click.option("--action", default="", help="Of a crate with several runs, the one whose inputs are taken."),
         click.option("--name", help="Name of the run."),
         click.option("--engine", help="Engine, as LANGUAGE.ENGINE or either half."),

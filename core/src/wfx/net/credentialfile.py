@@ -100,7 +100,7 @@ def read_tables(path: Path) -> list[Table]:
         raise MachineError.of(error) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DefinitionError("it is not valid TOML", where=str(path), why=str(error)) from error
-    tables = [_table(heading, value, f"{path} [{heading!r}]") for heading, value in data.items()]
+    tables = [make_table(heading, value, f"{path} [{heading!r}]") for heading, value in data.items()]
     seen: dict[Prefix, Table] = {}
     for table in tables:
         if (other := seen.setdefault(table.prefix, table)) is not table:
@@ -108,7 +108,8 @@ def read_tables(path: Path) -> list[Table]:
     return tables
 
 
-def _table(heading: str, value: Any, where: str) -> Table:
+def make_table(heading: str, value: Any, where: str) -> Table:
+    """Read one table. Raises DefinitionError for what is none."""
     if not isinstance(value, dict) or "://" not in heading:
         raise DefinitionError(
             "a table for a place is expected", where=where, remedy='write ["https://HOST"], ["s3://BUCKET/PREFIX"] or ["s3://"]'

@@ -38,7 +38,7 @@ from pathlib import Path
 
 from wfx.errors import DefinitionError
 from wfx.net.addresses import PORTS, split_origin
-from wfx.net.credentialfile import Prefix, Table, read_tables
+from wfx.net.credentialfile import Prefix, Table, make_table, read_tables
 from wfx.net.secrets import refuse_readable_by_others
 from wfx.redaction import redact
 from wfx.references import Reference
@@ -137,6 +137,13 @@ class Credentials:
             if entry is not None and user in ("", entry[0]):
                 found = _learnt(Credential(username=entry[0], password=entry[1], given_in=str(self._netrc_path())))
         return found
+
+    def add(self, tables: Mapping[str, Mapping[str, str]], where: str) -> None:
+        """Take tables by prefix from another file, `where`; they count before the user's own for the same place."""
+        with self._lock:
+            taken = [make_table(prefix, dict(table), f"{where} [{prefix!r}]") for prefix, table in tables.items()]
+            known = {table.prefix for table in taken}
+            self._tables = [*taken, *(table for table in self._all_tables() if table.prefix not in known)]
 
     def given(self) -> list[Given]:
         """Return the names of all that is given, in the order in which it counts; no value is looked for."""
