@@ -352,3 +352,32 @@ def test_a_table_may_stand_in_the_definition(stage: Stage, server: FaultServer) 
 def test_a_table_from_elsewhere_names_no_file_of_this_machine(stage: Stage, server: FaultServer) -> None:
     url = server.add("/s.csv", b"f\nfile:///etc/hostname\n")
     assert "file of this machine" in stage.fails(8, one={"table": url, "columns": ["f"]})
+
+
+# -- fetched alone
+
+
+def test_forms_are_fetched_without_a_workflow(stage: Stage, server: FaultServer) -> None:
+    url, wfx = server.url + "/x.tar.gz", stage.wfx
+
+    def written(name: str) -> dict[str, bytes]:
+        top = stage.folder / name
+        return {p.relative_to(top).as_posix(): p.read_bytes() for p in sorted(top.rglob("*")) if p.is_file()}
+
+    reads = {"a_1.fastq.gz": b"top/a_1.fastq.gz", "a_2.fastq.gz": b"top/a_2.fastq.gz"}
+    wfx.here("fetch", url, "--member", "*.fastq.gz", "-o", "members")
+    assert written("members") == reads
+    wfx.here("fetch", json.dumps({"archive": url, "member": "*.fastq.gz"}), "-o", "form")
+    assert written("form") == reads
+    md5 = hashlib.md5(b"hello").hexdigest()
+    wfx.here("fetch", server.url + "/gone", "--mirror", server.url + "/b.bin", "--checksum", f"md5:{md5}", "-o", "one")
+    assert (stage.folder / "one").read_bytes() == b"hello"
+    wfx.here("fetch", server.url + "/b.bin", "--checksum", "md5:" + "0" * 32, check=5)
+    table = server.add("/t/s.csv", b"r\n../b.bin\n")
+    wfx.here("fetch", json.dumps({"table": table, "columns": ["r"]}), "-o", "table")
+    assert written("table") == {"s.csv": b"r\nb.bin\n", "b.bin": b"hello"}
+    (stage.folder / "x.tar.gz").write_bytes(ARCHIVE)
+    wfx.here("fetch", "x.tar.gz#path=top/readme", "-o", "readme")
+    assert (stage.folder / "readme").read_bytes() == b"top/readme"
+    assert "no form" in wfx.here("fetch", "{a: 1}", check=3).stderr
+    assert "belong to one" in wfx.here("fetch", url, url, "--member", "x", check=2).stderr

@@ -118,7 +118,7 @@ def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[
     answers: dict[int, Fetched] = {}
     for behalf in dict.fromkeys(item.named_by for item in plan.files):
         numbers = [n for n, item in enumerate(plan.files) if item.named_by == behalf]
-        sources = [_source(plan.files[n]) for n in numbers]
+        sources = [source_of(plan.files[n]) for n in numbers]
         try:
             answers.update(zip(numbers, session.fetch(sources, behalf=behalf, refresh=refresh), strict=True))
         except WfxError as error:
@@ -134,7 +134,8 @@ def fetch_inputs(plan: Plan, session: Session, *, refresh: bool = True) -> list[
     return fetched
 
 
-def _source(item: PlannedInput) -> Source:
+def source_of(item: PlannedInput) -> Source:
+    """Return what to fetch for a planned file."""
     # Without the user's word on the licence: the store remembers what places say.
     return Source(item.reference, item.expected, alternates=item.alternates, archive=item.archive)
 

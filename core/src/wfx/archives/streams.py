@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import tarfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +13,15 @@ Packing = Literal["", "gzip", "bzip2", "xz", "zstd"]
 MAGIC: tuple[tuple[bytes, Packing], ...] = (
     (b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"),
 )  # fmt: skip
+BROKEN = {
+    ("zlib", "error"),
+    ("_lzma", "LZMAError"),
+    ("lzma", "LZMAError"),
+    ("compression.zstd", "ZstdError"),
+    ("_zstd", "ZstdError"),
+}
+"""What the unpackers raise for damage, by module and name."""
+TAR_BLOCK = 512
 ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 # A few bytes of zstd can stand for a block of 128 KiB: so little is fed that what comes of it fits into memory.
 FEED = 2048
@@ -42,14 +46,14 @@ class Kind:
 def kind_of(path: Path) -> Kind:
     """Say by its bytes what a file is; its name has no part in it. A broken stream is what it claims to be."""
     with open(path, "rb") as file:
-        head = file.read(tarfile.BLOCKSIZE)
+        head = file.read(TAR_BLOCK)
     if head.startswith(ZIPS):
         return Kind("zip")
     packing: Packing = next((packing for magic, packing in MAGIC if head.startswith(magic)), "")
     if packing:
         try:
             with open_stream(path, Kind(packing=packing), str(path)) as stream:
-                head = stream.read(tarfile.BLOCKSIZE)
+                head = stream.read(TAR_BLOCK)
         except InputError:
             head = b""
     return Kind("tar" if _is_tar(head) else "", packing)
@@ -57,7 +61,7 @@ def kind_of(path: Path) -> Kind:
 
 def _is_tar(head: bytes) -> bool:
     """Say whether a block is a header of tar: by its checksum, which the oldest form has too."""
-    if len(head) < tarfile.BLOCKSIZE or not head.strip(b"\0"):
+    if len(head) < TAR_BLOCK or not head.strip(b"\0"):
         return False
     try:
         stated = int(head[148:156].strip(b" \0") or b"x", 8)
@@ -79,15 +83,15 @@ class Stream:
             while size > 0 and (data := self._raw.read(size)):
                 parts.append(data)
                 size -= len(data)
-        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, ValueError) as error:
+        except (EOFError, ValueError) as error:
             raise self._broken(error) from error
         except OSError as error:
-            # bz2 says so by an OSError without a number.
+            # gzip and bz2 say so by an OSError without a number.
             if error.errno is not None:
                 raise
             raise self._broken(error) from error
         except Exception as error:
-            if type(error).__name__ != "ZstdError":
+            if (type(error).__module__, type(error).__name__) not in BROKEN:
                 raise
             raise self._broken(error) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -110,11 +114,18 @@ def open_stream(path: Path, kind: Kind, where: str) -> Stream:
 
 
 def _open(path: Path, packing: Packing, where: str) -> Any:
+    # Each is imported where it is used: whether a file is an archive is asked of every workflow.
     if packing == "gzip":
+        import gzip
+
         return gzip.open(path)
     if packing == "bzip2":
+        import bz2
+
         return bz2.open(path)
     if packing == "xz":
+        import lzma
+
         return lzma.open(path)
     if packing == "zstd":
         return _open_zstd(path, where)
