@@ -297,14 +297,21 @@ def test_a_signature_in_the_tag_of_referrers_counts(
     assert ask(session, registry, ann.public) == ann.fingerprint
 
 
-def test_what_the_cosign_program_has_signed_is_verified(session: Session, registry: Registry, eve: Signer) -> None:
-    # Of cosign 2.5.3: `cosign sign --key cosign.key --tlog-upload=false`.
-    made = json.loads(Path(__file__).with_name("signed_by_cosign.json").read_text())
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_what_the_cosign_program_has_signed_is_verified(
+    session: Session, registry: Registry, eve: Signer, version: str
+) -> None:
+    # Of cosign 2.5.3 and 3.1.3, as pushed: `cosign sign --key cosign.key --tlog-upload=false`.
+    made = json.loads(Path(__file__).with_name(f"signed_by_cosign_{version}.json").read_text())
     signature = MadeImage()
-    for data in (made["manifest"], *made["blobs"].values()):
+    for data in (made["manifest"], *made["blobs"].values(), *filter(None, [made.get("index")])):
         signature.add(data.encode(), "")
     signature.digest = f"sha256:{hashlib.sha256(made['manifest'].encode()).hexdigest()}"
-    registry.push("wfx/tools", f"{made['image'].replace(':', '-')}.sig", signature)
+    tag = made["image"].replace(":", "-")
+    registry.push("wfx/tools", f"{tag}.sig" if version == "2" else "bundle", signature)
+    if version == "3":
+        signature.digest = f"sha256:{hashlib.sha256(made['index'].encode()).hexdigest()}"
+        registry.push("wfx/tools", tag, signature)
     pinned = Reference(f"docker://{registry.host}/wfx/tools@{made['image']}")
     key = made["public"].encode()
     found = ImageFetcher().signer(pinned, pinned, [eve.public, key], session.net)
