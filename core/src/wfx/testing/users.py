@@ -8,6 +8,7 @@ import pwd
 import secrets
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from wfx.testing.processes import wait_until
 from wfx.testing.requirements import require_program
 
 
@@ -95,8 +97,22 @@ def other_user() -> Iterator[OtherUser]:
         entry = pwd.getpwnam(name)
         yield OtherUser(name, entry.pw_uid, entry.pw_gid, Path(entry.pw_dir))
     finally:
+        entry = pwd.getpwnam(name)
+        # Podman leaves a process that holds his namespace; while one is there the user cannot be removed.
+        wait_until(lambda: not _end_all(entry.pw_uid), "his processes end")
         # Files of his ranges of ids lie there too.
-        shutil.rmtree(pwd.getpwnam(name).pw_dir, ignore_errors=True)
+        for folder in (entry.pw_dir, f"/tmp/podman-run-{entry.pw_uid}"):
+            shutil.rmtree(folder, ignore_errors=True)
+        done = subprocess.run(["userdel", name], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def _end_all(uid: int) -> bool:
+    """Kill every process of a user; say whether there was one."""
+    found = False
+    for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            shutil.rmtree(f"/tmp/podman-run-{pwd.getpwnam(name).pw_uid}", ignore_errors=True)
-        subprocess.run(["userdel", name], capture_output=True, check=False)
+            if path.stat().st_uid == uid and "(zombie)" not in (path / "status").read_text():
+                os.kill(int(path.name), signal.SIGKILL)
+                found = True
+    return found
