@@ -258,6 +258,21 @@ class StepEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkflowForm:
+    """The workflow in another language, as a file that the engine has written beside its documents."""
+
+    path: str
+    """Relative to the run directory."""
+    name: str
+    """For people: `Abstract CWL of count`."""
+    media_type: str
+    language: str = ""
+    """`cwl`, `galaxy`: key of a language of wfx."""
+    abstract: bool = False
+    """Whether it only tells of steps, and cannot be run."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineResult:
     """How the engine's run ended."""
 
@@ -268,6 +283,7 @@ class EngineResult:
     command: tuple[str, ...] = ()
     """The equivalent command line, for people; paths relative to the run directory."""
     error: str = ""
+    forms: tuple[WorkflowForm, ...] = ()
     warnings: tuple[str, ...] = ()
     """What the user should know of a run that has ended, such as an image that was used and not planned."""
 

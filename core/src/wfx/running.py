@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wfx.engines import Engine, EngineResult, StepEvent
+from wfx.engines import Engine, EngineResult, StepEvent, WorkflowForm
 from wfx.errors import Interrupted, WfxError
 from wfx.journal import last_handle
 from wfx.net import Contact
@@ -102,6 +102,8 @@ class RunRecord:
     """The inputs file as the user wrote it, relative to the run directory, without paths of this machine."""
     comparison: ComparedWith | None = None
     """Of a run that repeats another."""
+    forms: tuple[WorkflowForm, ...] = ()
+    """The workflow in other languages."""
     warnings: tuple[str, ...] = ()
     """What the engine says of the run that the plan did not foresee."""
     schema: int = SCHEMA
@@ -174,6 +176,7 @@ def execute(
         contacts=contacts(),
         events=tuple(events),
         command=result.command,
+        forms=result.forms,
         error=redact(result.error),
         warnings=tuple(map(redact, result.warnings)),
         logs=tuple(_files_below(directory.path, "logs")),

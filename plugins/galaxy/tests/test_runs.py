@@ -73,6 +73,11 @@ def test_a_native_workflow_gives_the_same_and_its_crate_is_run_again(
     out = tmp_path / "out"
     assert (out / "outputs/sorted.txt").read_text() == "apple\npear\nquince\n"
     assert [event.step for event in record_of(out).events] == ["sort", "count"]
+    things = entities(out)
+    forms = [item["@id"] for item in things["workflow/count.ga"]["subjectOf"]]
+    assert forms == ["workflow/forms/count.gxwf.yml", "workflow/forms/count.abstract.cwl"]
+    assert "class: GalaxyWorkflow" in (out / forms[0]).read_text()
+    assert things[forms[1]]["@type"] == ["File", "SoftwareSourceCode", "HowTo"]
     assert_good_crate(out)
     again = wfx("rerun", out, "-o", "again")
     assert "reproduced, 2 of 2 outputs identical" in again.stdout

@@ -20,6 +20,7 @@ from wfx.values import JsonValue
 
 from wfx_galaxy import downloading, inputs, jobs
 from wfx_galaxy.following import BROKEN, ENDED, STOPPED, Following, Job
+from wfx_galaxy.forms import write_forms
 from wfx_galaxy.model import GalaxyWorkflow
 from wfx_galaxy.native import with_uuids
 from wfx_galaxy.server import Server, repeated
@@ -88,9 +89,11 @@ class Invocation:
         )
         if not error:
             self._clean()
+        forms = write_forms(self.document, entry, self.staged.plan.description.name or entry, self.staged.directory)
         return EngineResult(
-            "failed" if error else "completed", 1 if error else 0, values, command=self._command(), error=error
-        )
+            "failed" if error else "completed", 1 if error else 0, values, command=self._command(), error=error,
+            forms=forms,
+        )  # fmt: skip
 
     # -- to the invocation
 

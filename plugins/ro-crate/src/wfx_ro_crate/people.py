@@ -85,7 +85,13 @@ def engine(record: RunRecord, graph: Graph) -> str:
 def language(record: RunRecord, graph: Graph) -> str:
     """Enter the workflow's language."""
     description = record.plan.description
-    key = description.engine.partition(".")[0]
+    identifier = language_of(description.engine.partition(".")[0], graph)
+    graph.set(identifier, "version", description.language_version)
+    return identifier
+
+
+def language_of(key: str, graph: Graph) -> str:
+    """Enter a language by its key, `cwl`."""
     name, url, identity = LANGUAGES.get(key, (key, "", ""))
     return graph.add(
         f"https://w3id.org/workflowhub/workflow-ro-crate#{key}",
@@ -94,7 +100,6 @@ def language(record: RunRecord, graph: Graph) -> str:
         alternateName=key.upper() if key == "cwl" else None,
         identifier=ref(identity) if identity else None,
         url=ref(url) if url else None,
-        version=description.language_version,
     )
 
 

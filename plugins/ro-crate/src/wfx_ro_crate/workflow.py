@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import PurePosixPath
 
-from wfx.engines import Step, Tool
+from wfx.engines import Step, Tool, WorkflowForm
 from wfx.planning import Document
 from wfx.running import RunRecord
 
 from wfx_ro_crate.authorship import describe_authorship
 from wfx_ro_crate.files import Files, licence, web_address
 from wfx_ro_crate.graph import Graph, Property, local_id, path_id, ref
+from wfx_ro_crate.people import language_of
 from wfx_ro_crate.values import Scope
 
 BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
@@ -57,6 +58,20 @@ class Source:
         document = self.documents.get(path)
         return f"sha256:{document.sha256 if document else self.workflow.digest}"
 
+    def _enter_form(self, form: WorkflowForm) -> None:
+        """Enter the workflow in another language (Workflow RO-Crate 1.0, "CWL description": `subjectOf`)."""
+        identifier = self.files.path(form.path)
+        if identifier is None:
+            return
+        graph = self.graph
+        graph.add(identifier, ["File", "SoftwareSourceCode", *(["HowTo"] if form.abstract else [])], name=form.name)
+        graph.set(identifier, "encodingFormat", form.media_type)
+        if form.language:
+            graph.set(identifier, "programmingLanguage", ref(language_of(form.language, graph)))
+        graph.set(identifier, "url", identifier)
+        graph.set(identifier, "version", self.version(self.workflow.entry))
+        graph.link(self.main, "subjectOf", identifier)
+
     def describe_main(self, record: RunRecord) -> str:
         """Make the main document a ComputationalWorkflow; return its id."""
         graph, workflow, description = self.graph, self.workflow, record.plan.description
@@ -83,6 +98,8 @@ class Source:
             if workflow.pinned.scheme.startswith("git") and address:
                 graph.set(self.main, "codeRepository", address)
         describe_authorship(self.main, about, workflow.documents, graph)
+        for form in record.forms:
+            self._enter_form(form)
         named = [
             f"{workflow.label}" if workflow.label else "",
             about.version if about.version != workflow.label.removeprefix("v") else "",
