@@ -19,6 +19,7 @@ PACKAGES: dict[str, dict[str, str]] = {
         "wfx-sftp": "sftp ssh",
         "wfx-trs": "dockstore trs workflowhub",
         "wfx-webdav": "dav davs webdav webdavs",
+        "wfx-zenodo": "zenodo",
     },
     "container-factory": {
         "wfx-docker": "docker",

@@ -30,9 +30,9 @@ WORD = re.compile(r"[a-z][a-z0-9-]*", re.A)
 LONGEST = 40
 # Distributions that are ours, or are kept for us.
 OURS = frozenset({
-    "azure", "bagit", "core", "crypt4gh", "cwl", "docker", "doi", "drs", "file", "fsspec", "ftp", "galaxy", "git", "gs",
-    "http", "nextflow", "oci", "podman", "ro-crate", "s3", "sftp", "singularity", "snakemake", "swh", "testing", "trs",
-    "webdav", "workflowhub", "zenodo", "zip",
+    "azure", "b2share", "bagit", "core", "crypt4gh", "cwl", "dataverse", "docker", "doi", "drs", "figshare", "file",
+    "fsspec", "ftp", "galaxy", "git", "gs", "http", "nextflow", "oci", "osf", "podman", "ro-crate", "s3", "sftp",
+    "singularity", "snakemake", "swh", "testing", "trs", "webdav", "workflowhub", "zenodo", "zip",
 })  # fmt: skip
 
 
