@@ -166,7 +166,6 @@ def write_folder(members: Sequence[Member], into: Path) -> Path:
         temporary.mkdir()
         for member in members:
             put_file(member, temporary / member.path)
-        copying.sync_file_system(temporary)
     return into
 
 
@@ -225,6 +224,7 @@ def _appear(temporary: Path, into: Path) -> None:
     if temporary.is_dir():
         if os.path.lexists(into):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(into))
+        copying.sync_file_system(temporary)
         temporary.rename(into)
         return
     try:

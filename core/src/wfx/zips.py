@@ -1,12 +1,9 @@
-"""Write zips (PKWARE APPNOTE 6.3.3, with zip64): streamed, the same bytes for the same files, copies made by the kernel."""
+"""Write zips (PKWARE APPNOTE 6.3.3, with zip64): streamed, and the same bytes for the same files."""
 
 from __future__ import annotations
 
-import errno
 import os
-import queue
 import struct
-import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,11 +24,10 @@ CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
 END = struct.Struct("<IHHHHIIH")
 END64 = struct.Struct("<IQHHIIQQQQ")
 LOCATOR = struct.Struct("<IIQI")
-PIECE = 8 << 20
-SPLICED = 1 << 20
-"""Bytes from which on a file is copied by the kernel."""
-# What says "not on this file system" of a copy within the kernel.
-NOT_HERE = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM}
+PIECE = 1 << 18
+LARGE = 1 << 20
+"""Bytes from which on a file is written past the buffer."""
+MOST_BUFFERED = 8 << 20
 
 See = Callable[[memoryview], object]
 """Is shown the bytes of a file, one piece after the other."""
@@ -88,7 +84,7 @@ class ZipWriter:
         """Enter a file that is read from `source`; return how many bytes that were. `see` is shown them."""
         entry = self._begin(path, DEFLATED if compress else STORED, size, mode << 16)
         before = self._here()
-        if not compress and size >= SPLICED:
+        if not compress and size >= LARGE:
             self._flush()
             crc = Crc(see)
             entry.size = copy(source.fileno(), self._fd, self._position, crc)
@@ -155,7 +151,7 @@ class ZipWriter:
 
     def _write(self, data: bytes) -> None:
         self._buffer += data
-        if len(self._buffer) >= PIECE:
+        if len(self._buffer) >= MOST_BUFFERED:
             self._flush()
 
     def _flush(self) -> None:
@@ -198,7 +194,7 @@ def _deflated(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def _pwrite(fd: int, data: bytes | bytearray, offset: int) -> None:
+def _pwrite(fd: int, data: bytes | bytearray | memoryview, offset: int) -> None:
     view = memoryview(data)
     while view:
         written = os.pwrite(fd, view, offset)
@@ -223,68 +219,14 @@ class Crc:
 
 
 def copy(read: int, write: int, offset: int, see: See) -> int:
-    """Copy a file into another from `offset` on, by the kernel where it can; return the number of bytes.
+    """Copy a file into another from `offset` on; return the number of bytes. `see` is shown what is written.
 
-    `see` is shown what was written, in a thread of its own: it is what lies there that counts, whatever happens to the
-    source meanwhile.
+    A piece that fits into the processor's cache is read, looked at and written there: three passes cost little more than
+    a copy.
     """
-    following = _Follower(write, offset, see)
-    at = 0
-    try:
-        in_kernel = hasattr(os, "copy_file_range")
-        while True:
-            count = 0
-            if in_kernel:
-                try:
-                    count = os.copy_file_range(read, write, PIECE, at, offset + at)
-                except OSError as error:
-                    if error.errno not in NOT_HERE:
-                        raise
-                # Some file systems answer 0 at once: what is missing is read the ordinary way.
-                in_kernel = count > 0
-            if not count:
-                data = os.pread(read, 1 << 20, at)
-                if not data:
-                    break
-                _pwrite(write, data, offset + at)
-                count = len(data)
-            at += count
-            following.until(at)
-    finally:
-        following.finish()
+    buffer, at = memoryview(bytearray(PIECE)), 0
+    while count := os.preadv(read, [buffer], at):
+        see(buffer[:count])
+        _pwrite(write, buffer[:count], offset + at)
+        at += count
     return at
-
-
-class _Follower:
-    """Reads behind a copy what has been written, and shows it."""
-
-    def __init__(self, fd: int, offset: int, see: See) -> None:
-        self._fd, self._offset, self._see = fd, offset, see
-        self._queue: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="checksum", daemon=True)
-        self._thread.start()
-
-    def until(self, end: int) -> None:
-        """Let it read to there."""
-        self._queue.put(end)
-
-    def finish(self) -> None:
-        """Wait until all has been read. Raises what went wrong."""
-        self._queue.put(None)
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-
-    def _work(self) -> None:
-        at, buffer = 0, memoryview(bytearray(1 << 20))
-        try:
-            while (end := self._queue.get()) is not None:
-                while at < end:
-                    count = os.preadv(self._fd, [buffer[: min(len(buffer), end - at)]], self._offset + at)
-                    if not count:
-                        raise OSError(errno.EIO, "what was written cannot be read")
-                    self._see(buffer[:count])
-                    at += count
-        except BaseException as error:  # noqa: BLE001 (it is raised where the thread is waited for)
-            self._error = error

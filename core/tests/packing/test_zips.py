@@ -90,15 +90,6 @@ def test_checksums_are_of_what_was_written(tmp_path: Path) -> None:
     assert hashlib.sha256((tmp_path / "copy").read_bytes()).hexdigest() == digest.hexdigest()
 
 
-def test_a_copy_falls_back_where_the_kernel_cannot_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cannot(*_: object) -> int:
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "copy_file_range", cannot)
-    with zipfile.ZipFile(write_zip(written(tmp_path / "crate", FILES), tmp_path / "x.zip")) as archive:
-        assert archive.testzip() is None
-
-
 def test_a_folder_has_the_same_files(tmp_path: Path) -> None:
     members = written(tmp_path / "crate", FILES)
     (tmp_path / "crate/small.txt").chmod(0o755)
