@@ -307,6 +307,26 @@ def test_licence_and_attribution_travel_to_the_lock_and_change_no_result(stage: 
     assert stage.lock("later")[0].get("licence") is None, "one definition's word is not the place's"
 
 
+def test_licence_and_attribution_are_in_the_crate(stage: Stage, server: FaultServer) -> None:
+    one = {
+        "file": server.url + "/b.bin",
+        "licence": ["CC-BY-4.0", "MIT"],
+        "attribution": ["Ada", "https://ror.org/00x"],
+    }
+    local = {"file": "data/a.fq", "licence": "CC0-1.0", "attribution": "The lab"}
+    (stage.folder / "def.yml").write_text(
+        json.dumps({"wfx": 1, "workflow": "wf.cwl", "inputs": {"one": one, "many": [local]}})
+    )
+    stage.wfx("run", "def.yml", "-o", "ran")
+    graph = json.loads((stage.folder / "ran" / "ro-crate-metadata.json").read_text())["@graph"]
+    entities = {entity["@id"]: entity for entity in graph}
+    spdx = "https://spdx.org/licenses/"
+    assert entities["inputs/one/b.bin"]["license"] == [{"@id": spdx + "CC-BY-4.0"}, {"@id": spdx + "MIT"}]
+    assert entities["inputs/one/b.bin"]["creditText"] == ["Ada", "https://ror.org/00x"]
+    assert entities["inputs/many/a.fq"]["license"] == {"@id": spdx + "CC0-1.0"}
+    assert entities["inputs/many/a.fq"]["creditText"] == "The lab"
+
+
 def test_what_is_not_cacheable_does_not_stay_in_the_store(stage: Stage, server: FaultServer) -> None:
     assert stage(one={"file": server.url + "/b.bin", "cacheable": False}) == {"one/b.bin": b"hello"}
     done = stage.command("stage", {"one": {"file": server.url + "/b.bin"}}, "-o", "other", "--offline", check=4)

@@ -97,9 +97,16 @@ class Files:
 
     def _origin(self, identifier: str, item: Locked) -> None:
         """Say where an input came from; of a file of the user's machine nothing is said."""
+        graph = self.graph
+        if item.licence:
+            stated = [licence(graph, each) for each in item.licence.split(" AND ")]
+            graph.set(identifier, "license", stated if len(stated) > 1 else stated[0])
+        if item.attribution:
+            graph.set(
+                identifier, "creditText", list(item.attribution) if len(item.attribution) > 1 else item.attribution[0]
+            )
         if item.origin.on_this_machine or item.origin.scheme == "data":
             return
-        graph = self.graph
         pinned = item.pinned or item.origin
         address = web_address(pinned)
         if address:
@@ -108,8 +115,6 @@ class Files:
             graph.set(identifier, "version", item.revision)
         graph.set(identifier, "identifier", list(dict.fromkeys(str(r) for r in (pinned, item.origin, *item.hops))))
         graph.set(identifier, "sdDatePublished", self.accessed)
-        if item.licence:
-            graph.set(identifier, "license", licence(graph, item.licence))
 
     def folder(self, path: str, *, listed: bool) -> str | None:
         """Enter a folder of the crate, with `listed` each file below it too; None where there is none."""
