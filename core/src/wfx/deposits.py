@@ -71,7 +71,8 @@ class Wanted:
     path: str = ""
     """Behind the record's id: a file, a folder (with a slash at its end or not), or one with wildcards."""
     part: str | None = None
-    """What `#path=` names: in the record or, where a file is named already or there is but one, in that archive."""
+    """What `#path=` names: in the record, in an archive of it (`data.zip/table.csv`) or, where a file is named already or
+    there is but one, in that."""
 
 
 def split_reference(ref: Reference) -> tuple[str, Wanted]:
@@ -97,6 +98,9 @@ def sources_of(
         path, part = f"{path.rstrip('/')}/{part}", None
     elif part and not path.strip("/") and (len(files) != 1 or _one(files, part)):
         path, part = part, None
+    archive = _archive_above(files, path) if part is None and not _one(files, path) else ""
+    if archive:
+        path, part = encoded(archive), path[len(encoded(archive)) :].lstrip("/")
     chosen = _choose(files, path, where)
     inside = part is not None and len(chosen) == 1
     found = []
@@ -112,6 +116,11 @@ def sources_of(
 def _one(files: Sequence[Deposited], path: str) -> Deposited | None:
     plain = decode(path)
     return next((file for file in files if file.path == plain), None)
+
+
+def _archive_above(files: Sequence[Deposited], path: str) -> str:
+    """Return the file that a path leads into, as if it were a folder; empty where none does."""
+    return next((file.path for file in files if path.startswith(f"{encoded(file.path)}/")), "")
 
 
 def _choose(files: Sequence[Deposited], path: str, where: Reference) -> list[tuple[Deposited, str]]:

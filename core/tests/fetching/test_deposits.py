@@ -96,6 +96,13 @@ def test_a_part_of_the_record_comes_before_one_of_its_only_archive() -> None:
         sources_of(deposited("x.zip", "y.zip"), Wanted(part="inner/a"), WHERE)
 
 
+def test_a_path_may_go_on_in_an_archive_of_the_record() -> None:
+    files = deposited("x.zip", "d/y z.zip")
+    for wanted in (Wanted("d/y%20z.zip/in/a"), Wanted(part="d/y%20z.zip/in/a"), Wanted("d", "y%20z.zip/in/a")):
+        [source] = sources_of(files, wanted, WHERE)
+        assert (source.reference.uri, source.archive.size) == ("https://example.org/1#path=in/a", 1)
+
+
 def test_a_name_with_a_wildcard_in_it_is_found_as_it_stands() -> None:
     files = deposited("a[1].txt", "a1.txt")
     assert [source.name for source in sources_of(files, Wanted("a%5B1%5D.txt"), WHERE)] == ["a[1].txt"]
