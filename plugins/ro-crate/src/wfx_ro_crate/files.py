@@ -99,8 +99,8 @@ class Files:
         """Say where an input came from; of a file of the user's machine nothing is said."""
         graph = self.graph
         if item.licence:
-            stated = [licence(graph, each) for each in item.licence.split(" AND ")]
-            graph.set(identifier, "license", stated if len(stated) > 1 else stated[0])
+            one, *more = (licence(graph, each) for each in item.licence.split(" AND "))
+            graph.set(identifier, "license", [one, *more] if more else one)
         if item.attribution:
             graph.set(
                 identifier, "creditText", list(item.attribution) if len(item.attribution) > 1 else item.attribution[0]
