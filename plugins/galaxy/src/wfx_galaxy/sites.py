@@ -13,6 +13,8 @@ from wfx.values import JsonValue
 
 HISTORIES = ("keep", "delete", "purge")
 LOCAL = "local"
+ALL = "sites"
+"""Where the core puts the names of all sites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def site_of(settings: Mapping[str, JsonValue]) -> Site:
         reuse_jobs=_truth(settings, "reuse_jobs"), by_url=_truth(settings, "by_url"),
         dbkey=str(settings.get("dbkey") or "?"), patience=_number(settings, "patience", 900.0),
         largest_output=int(_number(settings, "largest_output", 0)), download=_truth(settings, "download", default=True),
-        tools=Path(tools).expanduser() if tools else None, others=_names(settings.get("sites")),
+        tools=Path(tools).expanduser() if tools else None, others=_names(settings.get(ALL)),
     )  # fmt: skip
 
 
