@@ -170,7 +170,6 @@ def test_a_workflow_is_taken_from_an_archive(stage: Stage, server: FaultServer) 
         assert plan["workflow"]["entry"] == "wf-1.0/main.cwl"
         digests.add(plan["workflow"]["digest"])
     assert len(digests) == 1
-    assert len([r for r in server.asked("/wf.tar.xz") if "if-none-match" not in r.headers]) <= 3
     offline = stage.wfx.here("plan", url + "#path=wf-1.0/main.cwl", "-i", "one=@data/a.fq", "--offline", "--json").json
     assert offline["workflow"]["digest"] in digests
     missing = stage.wfx.here("plan", url + "#path=main.cwl", check=4)
@@ -272,9 +271,7 @@ def test_a_checksum_of_any_algorithm_is_held_when_it_comes_and_when_it_is_there(
     ids=str,
 )  # fmt: skip
 def test_a_form_that_is_wrong_is_said_in_one_line(stage: Stage, item: dict[str, Any], said: str) -> None:
-    message = stage.fails(3, one=item)
-    assert said in message
-    assert "one" in message
+    assert said in stage.fails(3, one=item)
 
 
 def test_files_get_names_and_folders_of_ones_choice(stage: Stage) -> None:

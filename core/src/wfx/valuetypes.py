@@ -216,7 +216,9 @@ def _type_schema(kind: ValueType) -> dict[str, Any]:
             return {"$ref": f"#/$defs/{kind.kind}"}
         case "array":
             assert kind.items is not None
-            return {"type": "array", "items": _type_schema(kind.items)}
+            array = {"type": "array", "items": _type_schema(kind.items)}
+            # One form may stand for many files: a pattern, members of an archive.
+            return {"anyOf": [array, {"$ref": "#/$defs/File"}]} if kind.items.kind == "File" else array
         case "enum":
             return {"enum": list(kind.symbols)}
         case "record":
@@ -238,10 +240,13 @@ def _type_schema(kind: ValueType) -> dict[str, Any]:
 def _file_schema(name: str) -> dict[str, Any]:
     short = {"File": "file", "Directory": "directory"}[name]
     stated = {"sha256": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}, "size": {"type": "integer", "minimum": 0}}
+    # The other keys of the forms (docs/reference/definition-file.md) are looked at when they are read.
+    place = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+    forms = [short, "archive", *(["table", "directory"] if name == "File" else [])]
     return {
         "anyOf": [
             {"type": "object", "properties": {"class": {"const": name}}, "required": ["class"]},
-            {"type": "object", "properties": {short: {"type": "string"}, **stated}, "required": [short]},
+            *({"type": "object", "properties": {form: place, **stated}, "required": [form]} for form in forms),
         ]
     }
 
