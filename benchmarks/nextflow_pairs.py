@@ -21,7 +21,9 @@ def nextflow() -> list[str]:
     program("java")
     kept = provided.install(ENGINES, NextflowEngine, installing.PINNED)
     # Nextflow's own launcher knows no archive of classes, with which wfx starts the same jars.
-    return [word for word in programs.kept(kept.installation).command if not word.startswith(("-XX:Shared", "-Xs", "-Xl"))]
+    return [
+        word for word in programs.kept(kept.installation).command if not word.startswith(("-XX:Shared", "-Xs", "-Xl"))
+    ]
 
 
 def words(folder: Path, texts: int = 4) -> tuple[str, str]:

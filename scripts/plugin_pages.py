@@ -33,6 +33,8 @@ BESIDE = {
         "wfx.dockerline": ("read_docker_line", "ContainerStart", "ContainerMount", "ImageLook"),
     },
     "engine": {
+        "wfx.descriptions": ("DocumentReference", "ImageNeed", "Software", "Tool", "Step", "Connection", "Description"),
+        "wfx.events": ("StepEvent", "WorkflowForm", "EngineResult"),
         "wfx.drivers": ("Driver",),
         "wfx.providing": ("Provision", "python_environment", "environment_python"),
         "wfx.values": ("Parameter", "ValueType", "Field", "SecondaryFile"),

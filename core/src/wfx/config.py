@@ -300,7 +300,9 @@ def _project_file(directory: Path) -> Path | None:
 def _git_name() -> str:
     try:
         # What it needs to find its configuration, and no secret of ours.
-        environment = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME") or k.startswith(("GIT_CONFIG", "XDG_"))}
+        environment = {
+            k: v for k, v in os.environ.items() if k in ("PATH", "HOME") or k.startswith(("GIT_CONFIG", "XDG_"))
+        }
         answer = subprocess.run(
             ["git", "config", "user.name"], capture_output=True, text=True, timeout=5, check=False, env=environment
         )

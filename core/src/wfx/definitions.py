@@ -33,7 +33,6 @@ SCHEMA = 1
 RUNTIMES = ("none", "docker", "podman", "singularity")
 LARGEST = 256 * 2**20
 """Bytes of a file elsewhere that is looked at for a definition."""
-INPUTS_AS_GIVEN = "inputs-as-given"
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
@@ -382,31 +381,7 @@ def _definition_file(reference: Reference, session: Session, security_context: P
     return load_definition(data, name, reference, session)
 
 
-def inputs_as_given(definition: Definition, places: Mapping[str, str]) -> tuple[str, bytes] | None:
-    """Return name and bytes of the inputs file as the user wrote it, for the crate.
-
-    Local paths in it are replaced by the places in the run directory where those files now lie (`places`: URI → path),
-    because a crate names no path of the machine it was made on.
-    """
-    given = definition.inputs_file
-    if given is None:
-        return None
-    from wfx.redaction import redact
-
-    try:
-        text = given.data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    for uri, place in sorted(places.items(), key=lambda item: -len(item[0])):
-        reference = Reference(uri)
-        if not reference.is_local:
-            continue
-        text = text.replace(uri, place).replace(str(reference.path), place)
-    suffix = ".json" if given.name.lower().endswith(".json") else ".yml"
-    return INPUTS_AS_GIVEN + suffix, redact(text).encode("utf-8")
-
-
 __all__ = [
-    "Definition", "DocumentError", "definition_schema", "from_command_line", "inputs_as_given", "load_definition",
+    "Definition", "DocumentError", "definition_schema", "from_command_line", "load_definition",
     "read_inputs_file",
 ]  # fmt: skip

@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from wfx.about import About
+from wfx.descriptions import Connection, Description, DocumentReference, ImageNeed, Software, Step, Tool
 from wfx.errors import EngineError
-from wfx.values import JsonValue, Parameter, Values
+from wfx.events import EngineResult, StepEvent, StepState, WorkflowForm
+from wfx.values import JsonValue, Values
 from wfx.versions import satisfies
 
 if TYPE_CHECKING:
@@ -26,7 +27,27 @@ if TYPE_CHECKING:
     from wfx.providing import Provision
     from wfx.staging import StagedRun
 
-SCHEMA = 1
+
+__all__ = [
+    "Channel",
+    "Connection",
+    "Description",
+    "DocumentReference",
+    "Engine",
+    "EngineCapabilities",
+    "EngineResult",
+    "Host",
+    "ImageNeed",
+    "Installation",
+    "Recognition",
+    "Software",
+    "Step",
+    "StepEvent",
+    "StepState",
+    "Tool",
+    "Wanted",
+    "WorkflowForm",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,196 +117,6 @@ class Installation:
     folder: Path
     digest: str = ""
     """sha256 over its packages with their digests."""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentReference:
-    """A place in a workflow's document that names another thing."""
-
-    text: str
-    """As it stands there."""
-    line: int
-    """Counted from 1."""
-    role: Literal["document", "text", "file", "directory", "schema"]
-    """`document` is parsed and searched in its turn; `text` is included as it is; `file` is a default input."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageNeed:
-    """A container image that a tool asks for."""
-
-    image: str
-    """As the workflow writes it; of a Dockerfile's text a name that the engine gives it."""
-    tool: str
-    """Id of the tool."""
-    required: bool = True
-    """False where it is only a hint."""
-    source: Literal["reference", "file", "filesystem", "recipe"] = "reference"
-    """How `image` is read: a name, URI or path by its form; certainly a file (a SIF or an archive); a tar of a root file
-    system; a name for what is built of `recipe`. Paths are relative to the tool's document."""
-    recipe: str = ""
-    """Text of a Dockerfile."""
-    name: str = ""
-    """Which image is meant, of an archive with several."""
-
-
-@dataclass(frozen=True, slots=True)
-class Software:
-    """A program that a tool says it needs (CWL SoftwareRequirement)."""
-
-    name: str
-    versions: tuple[str, ...] = ()
-    specs: tuple[str, ...] = ()
-    """IRIs of the program: RRID, bio.tools, a registry's page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """What a step runs."""
-
-    id: str
-    """Unique in the workflow; `tools/sort.cwl`, `wf.cwl#main/inline`."""
-    kind: Literal["command", "expression", "workflow", "operation"]
-    name: str = ""
-    doc: str = ""
-    inputs: tuple[Parameter, ...] = ()
-    outputs: tuple[Parameter, ...] = ()
-    image: str | None = None
-    software: tuple[Software, ...] = ()
-    document: str = ""
-    """The document that holds it, relative to the tree."""
-    version: str = ""
-    """As its author numbers it; empty: that of its document."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step of a workflow, or of a subworkflow."""
-
-    id: str
-    """Unique: `align`, `calls/filter` for a step of the subworkflow that step `calls` runs."""
-    tool: str
-    """Id of a Tool."""
-    position: int
-    """Order within its workflow, from 0, inputs before those that use them."""
-    name: str = ""
-    doc: str = ""
-    scatter: bool = False
-    conditional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A link between two parameters: `reads` or `align/bam`, read in the scope of the workflow (tool) named."""
-
-    source: str
-    """`INPUT` of the workflow, or `STEP/OUTPUT`."""
-    target: str
-    """`STEP/INPUT`, or `OUTPUT` of the workflow."""
-    scope: str = ""
-    """Id of the step whose subworkflow this link is in; empty for the main workflow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What an engine knows of a workflow before it is run; data, stored with the plan."""
-
-    engine: str
-    """Key."""
-    engine_version: str
-    language_version: str
-    entry: str
-    """Main document, relative to the tree."""
-    fragment: str = ""
-    """Process within a packed document, without `#`."""
-    kind: Literal["workflow", "command", "expression"] = "workflow"
-    name: str = ""
-    doc: str = ""
-    licence: str | None = None
-    inputs: tuple[Parameter, ...] = ()
-    outputs: tuple[Parameter, ...] = ()
-    tools: tuple[Tool, ...] = ()
-    """Of a workflow: every tool that a step names. Empty for a lone tool, which is the workflow itself."""
-    steps: tuple[Step, ...] = ()
-    connections: tuple[Connection, ...] = ()
-    images: tuple[ImageNeed, ...] = ()
-    network: tuple[str, ...] = ()
-    """Ids of the tools that ask for the network."""
-    warnings: tuple[str, ...] = ()
-    about: About = About()
-    """What the workflow's own manifest says of it; the core adds what lies beside it (`CITATION.cff`, licence, …)."""
-
-
-StepState = Literal["started", "completed", "failed", "skipped", "cached"]
-
-
-@dataclass(frozen=True, slots=True)
-class StepEvent:
-    """What happened to one execution of one step. A scatter has one for each instance.
-
-    `started` comes when it begins; one of the others when it ends, with all fields filled. `cached` is the end of an
-    execution whose outputs an earlier attempt at the same run had made. Times are ISO 8601 with a zone.
-    """
-
-    id: str
-    """Unique in the run: `count`, `count_2` for the second instance of a scatter, `sub/align_3`."""
-    step: str
-    """Id of the Step in the description; empty where the engine knows none (a lone tool)."""
-    state: StepState
-    time: str
-    attempt: int = 1
-    parent: str = ""
-    """Id of the execution of the subworkflow that it belongs to; empty for the main workflow."""
-    tool: str = ""
-    name: str = ""
-    started: str = ""
-    ended: str = ""
-    exit_code: int | None = None
-    command: tuple[str, ...] = ()
-    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Values by local name; files with `location` relative to the run directory where they lie in it, else with
-    `basename`, `checksum`, `size`."""
-    outputs: Mapping[str, JsonValue] = field(default_factory=dict)
-    resources: Mapping[str, float] = field(default_factory=dict)
-    """`cpu_seconds`, `wall_seconds`, `max_memory_bytes`, `cores`."""
-    image: str | None = None
-    image_digest: str | None = None
-    log: str = ""
-    """Path of its output for people, relative to the run directory."""
-    error: str = ""
-    """Why it failed, a few lines."""
-    schema: int = SCHEMA
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowForm:
-    """The workflow in another language, as a file that the engine has written beside its documents."""
-
-    path: str
-    """Relative to the run directory."""
-    name: str
-    """For people: `Abstract CWL of count`."""
-    media_type: str
-    language: str = ""
-    """`cwl`, `galaxy`: key of a language of wfx."""
-    abstract: bool = False
-    """Whether it only tells of steps, and cannot be run."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineResult:
-    """How the engine's run ended."""
-
-    status: Literal["completed", "failed"]
-    exit_code: int
-    outputs: Values
-    """Files with `location` relative to the run directory, `checksum` and `size`."""
-    command: tuple[str, ...] = ()
-    """The equivalent command line, for people; paths relative to the run directory."""
-    error: str = ""
-    forms: tuple[WorkflowForm, ...] = ()
-    warnings: tuple[str, ...] = ()
-    """What the user should know of a run that has ended, such as an image that was used and not planned."""
 
 
 class Channel(Protocol):

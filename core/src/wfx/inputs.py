@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from wfx.values import JsonValue, Parameter, Values
 from wfx.valuetypes import array_of, check_values, map_files, parse_text
 
 OPTION = re.compile(r"([^=:@]+?)(:=|=@|=)(.*)", re.S)
+AS_GIVEN = "inputs-as-given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +193,26 @@ def _files(value: JsonValue, base: Reference | Path, name: str) -> Any:
         return item
 
     return map_files(value, change)
+
+
+def as_given(given: InputsFile | None, places: Mapping[str, str]) -> tuple[str, bytes] | None:
+    """Return name and bytes of the inputs file as the user wrote it, for the crate.
+
+    Local paths in it are replaced by the places in the run directory where those files now lie (`places`: URI → path),
+    because a crate names no path of the machine it was made on.
+    """
+    if given is None:
+        return None
+    from wfx.redaction import redact
+
+    try:
+        text = given.data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    for uri, place in sorted(places.items(), key=lambda item: -len(item[0])):
+        reference = Reference(uri)
+        if not reference.is_local:
+            continue
+        text = text.replace(uri, place).replace(str(reference.path), place)
+    suffix = ".json" if given.name.lower().endswith(".json") else ".yml"
+    return AS_GIVEN + suffix, redact(text).encode("utf-8")

@@ -14,10 +14,10 @@ from wfx.definitions import (
     Definition,
     definition_schema,
     from_command_line,
-    inputs_as_given,
     load_definition,
 )
 from wfx.errors import DefinitionError, InputError, UsageError, WfxError
+from wfx.inputs import as_given
 from wfx.references import Reference
 from wfx.session import Session
 
@@ -228,9 +228,8 @@ def test_the_fingerprint_changes_with_what_is_asked_for(session: Session) -> Non
 def test_the_inputs_as_given_name_no_place_of_this_machine(session: Session, tmp_path: Path) -> None:
     path = tmp_path / "reads.fq"
     Path("in.yml").write_text(f"a: {path}\nb: {path.as_uri()}\nc: https://u:p@h/x?token=t\n")
-    given_ = inputs_as_given(
-        from_command_line("x.cwl", session, inputs_file="in.yml"), {Reference.of_path(path).uri: "inputs/reads.fq"}
-    )
+    definition = from_command_line("x.cwl", session, inputs_file="in.yml")
+    given_ = as_given(definition.inputs_file, {Reference.of_path(path).uri: "inputs/reads.fq"})
     assert given_ == (
         "inputs-as-given.yml",
         b"a: inputs/reads.fq\nb: inputs/reads.fq\nc: https://h/x?token=REDACTED\n",
