@@ -326,6 +326,7 @@ class _Batch(Gatherer):
         following = replace(
             better, expected=both(source.expected, better.expected, source.reference),
             name=source.name or better.name, licence=source.licence or better.licence,
+            around=source.around or better.around,
         )  # fmt: skip
         if better.content is not None:
             return replace(self._content(following, better.content, hops), reference=source.reference)

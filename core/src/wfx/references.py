@@ -166,6 +166,9 @@ class Reference:
             joined = urljoin("http:" + rest, f"./{text}" if LETTER.match(text) else text)
         except ValueError as error:
             raise DefinitionError(f"it is no reference: {text!r}", why=str(error)) from error
+        if not rest.startswith("/") and not text.startswith("/"):
+            # A path without a root (`zenodo:1234/a.cwl`) stays one; urljoin makes an empty host of what is not there.
+            return _checked(Reference(f"{scheme}:{joined.removeprefix('http:').lstrip('/')}"))
         return _checked(Reference(scheme + joined.removeprefix("http")))
 
     def safe(self) -> str:

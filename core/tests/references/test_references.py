@@ -53,6 +53,13 @@ EXAMPLES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "joined"), [("b.cwl", "deposit:1/d/b.cwl"), ("../c", "deposit:1/c"), ("x/./y#z", "deposit:1/d/x/y#z")]
+)
+def test_a_path_without_a_root_stays_one(text: str, joined: str) -> None:
+    assert Reference("deposit:1/d/a.cwl").join(text).uri == joined
+
+
 @pytest.mark.parametrize("scheme", ["http", "https", "s3", "sftp", "git+https"])
 @pytest.mark.parametrize(("text", "joined"), EXAMPLES)
 def test_a_relative_reference_is_resolved_as_rfc_3986_says(text: str, joined: str, scheme: str) -> None:

@@ -87,7 +87,10 @@ def read_record(address: RecordAddress, net: Net, where: Reference) -> Record:
 
 def _newest(api: str, concept: str, net: Net) -> Any:
     """Look for the newest version of a concept, for a site that does not lead there itself; None where there is none."""
-    answer = ask_json(net, f"{api}/records?q={quote(f'conceptrecid:{concept}', safe='')}&size=1")
+    try:
+        answer = ask_json(net, f"{api}/records?q={quote(f'conceptrecid:{concept}', safe='')}&size=1")
+    except ReferenceNotFound:
+        return None
     hits = answer.get("hits") if isinstance(answer, dict) else None
     found = hits.get("hits") if isinstance(hits, dict) else None
     if not isinstance(found, list):
