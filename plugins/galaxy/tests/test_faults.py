@@ -105,6 +105,7 @@ def test_a_wrong_key_is_told_apart_from_a_missing_server(wfx: Any, workflow: Any
     assert "access is refused" in done.stderr
     assert site.url in done.stderr
     assert "0" * 32 not in done.stderr
+    assert "access is refused" in wfx("doctor", check=6).stdout
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -124,19 +125,29 @@ def test_without_the_network_or_a_site_there_is_no_run(wfx: Any, workflow: Any, 
     assert [item["id"] for item in wfx("inputs", given[0], "--json").json["inputs"]] == ["lines", "reverse"]
 
 
-def test_ctrl_c_cancels_the_jobs(wfx: Any, workflow: Any, lines: Path, site: Any, tmp_path: Path) -> None:
-    given = (workflow("waits.gxwf.yml"), "-i", f"lines={lines}", "-i", "seconds=60", "-o", "out")
+@pytest.mark.parametrize("way", ["ctrl-c", "stop", "stop after kill -9"])
+def test_a_run_that_is_stopped_has_its_jobs_cancelled(
+    wfx: Any, workflow: Any, lines: Path, site: Any, tmp_path: Path, way: str
+) -> None:
+    given = (workflow("waits.gxwf.yml"), "-i", f"lines={lines}", "-i", "seconds=90", "-o", "out")
     process = wfx.start("run", *given)
     invocation = until(lambda: invocation_of(tmp_path / "out"))
     until(lambda: "running" in states_of(site, invocation))
-    process.send_signal(signal.SIGINT)
+    if way == "ctrl-c":
+        process.send_signal(signal.SIGINT)
+    elif way == "stop":
+        assert "has stopped the run" in wfx("runs", "stop", "out").stdout
+    else:
+        process.kill()
+        process.wait()
+        assert "Galaxy was asked to stop it" in wfx("runs", "stop", "out").stdout
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == (-9 if "kill" in way else 130), said
     until(lambda: not states_of(site, invocation) & {"new", "queued", "running"})
     assert wfx("runs", "list", "--json").json["runs"][0]["status"] == "interrupted"
 
 
-def test_after_kill_9_the_next_run_attaches_to_the_invocation(
+def test_after_kill_9_the_invocation_is_attached_to(
     wfx: Any, workflow: Any, lines: Path, site: Any, tmp_path: Path
 ) -> None:
     given = (workflow("waits.gxwf.yml"), "-i", f"lines={lines}", "-i", "seconds=6", "-o", "out")
@@ -144,12 +155,14 @@ def test_after_kill_9_the_next_run_attaches_to_the_invocation(
     invocation = until(lambda: invocation_of(tmp_path / "out"))
     process.kill()
     process.wait()
-    done = wfx("run", *given, "--json")
+    done = wfx("runs", "attach", "out", "--json")
     assert done.json["status"] == "completed"
     assert {h["invocation"] for h in handles(tmp_path / "out")} == {"", invocation}
     assert len({h["history"] for h in handles(tmp_path / "out")}) == 1
     assert (tmp_path / "out/outputs/sorted.txt").read_text() == "apple\npear\nquince\n"
     assert validate(tmp_path / "out", level="RECOMMENDED") == []
+    # The same command finds the finished run.
+    assert wfx("run", *given, "--json").json["reused"] is True
 
 
 def test_a_run_goes_on_when_its_server_was_stopped_and_started_again(

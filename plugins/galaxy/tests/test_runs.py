@@ -182,10 +182,19 @@ def test_a_history_goes_when_the_site_says_so(wfx: Any, workflow: Any, lines: Pa
     assert history["purged"] is True
 
 
-def test_outputs_may_stay_on_the_server(wfx: Any, workflow: Any, lines: Path, site: Any, tmp_path: Path) -> None:
-    site.configure(wfx, "far", download=False)
+def test_large_outputs_may_stay_on_the_server(wfx: Any, workflow: Any, lines: Path, site: Any, tmp_path: Path) -> None:
+    site.configure(wfx, "far", largest_output=20)
     wfx("run", workflow("count.gxwf.yml"), "-i", f"lines={lines}", "-o", "out", "--site", "far")
-    record = record_of(tmp_path / "out")
-    assert record.outputs["sorted"]["location"].startswith(f"{site.url}/api/datasets/")  # type: ignore[index,call-overload,union-attr]
-    assert not list((tmp_path / "out/outputs").rglob("*.txt"))
+    outputs: Any = record_of(tmp_path / "out").outputs
+    assert outputs["sorted"]["location"] == "outputs/sorted.txt"
+    assert outputs["count"]["location"].startswith(f"{site.url}/api/datasets/")
+    assert [path.name for path in (tmp_path / "out/outputs").rglob("*")] == ["sorted.txt"]
     assert_good_crate(tmp_path / "out")
+
+
+def test_the_doctor_asks_the_server_who_it_is_and_who_the_user_is(wfx: Any, site: Any) -> None:
+    findings = {item["subject"]: item for item in wfx("doctor", "--json", check=None).json["findings"]}
+    assert findings["site lab"]["state"] == "ok"
+    told = next(value for value in findings["site lab"].values() if site.url in str(value))
+    assert told.startswith("Galaxy 26.")
+    assert told.endswith("as wfx")
