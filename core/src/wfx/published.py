@@ -17,6 +17,7 @@ PACKAGES: dict[str, dict[str, str]] = {
         "wfx-gs": "gs",
         "wfx-http": "http https",
         "wfx-oci": "docker library oras",
+        "wfx-osf": "osf",
         "wfx-s3": "s3",
         "wfx-sftp": "sftp ssh",
         "wfx-swh": "swh swh-content swh-tree",
