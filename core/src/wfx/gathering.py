@@ -71,7 +71,7 @@ class Gatherer(Bringer):
         sha256 = self.store.add_bytes(manifest.encode())
         answer = Fetched(
             source.reference, "directory", sha256, size, source.name or source.reference.name, pinned=source.reference,
-            hops=hops, licence=source.licence,
+            hops=hops, licence=source.licence or _one_licence(found),
         )  # fmt: skip
         job.fact = (*job.fact, (source.reference, known_of(answer)))
         return answer
@@ -135,6 +135,12 @@ class Gatherer(Bringer):
             source.reference, "file", sha256, len(data), source.name or source.reference.name, pinned=source.reference,
             hops=hops, media_type=source.media_type, licence=source.licence,
         )  # fmt: skip
+
+
+def _one_licence(found: Sequence[Source]) -> str | None:
+    """Return the licence that all parts are under; None where they differ."""
+    licences = {part.licence for part in found}
+    return licences.pop() if len(licences) == 1 else None
 
 
 def _is_shared(part: Source) -> bool:
