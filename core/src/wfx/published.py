@@ -5,6 +5,7 @@ from __future__ import annotations
 PACKAGES: dict[str, dict[str, str]] = {
     "fetcher": {
         "wfx-azure": "abfs abfss az",
+        "wfx-b2share": "b2share",
         "wfx-dataverse": "dataverse dataverse+http dataverse+https",
         "wfx-doi": "arxiv curie doi hdl isbn orcid pmc pmid pubmed ror rrid",
         "wfx-drs": "drs drs-object+http drs-object+https",
