@@ -16,6 +16,7 @@ PACKAGES: dict[str, dict[str, str]] = {
         "wfx-galaxy": "galaxy+http galaxy+https",
         "wfx-git": "gh git+file git+git git+http git+https git+ssh",
         "wfx-gs": "gs",
+        "wfx-htsget": "htsget htsgets",
         "wfx-http": "http https",
         "wfx-oci": "docker library oras",
         "wfx-osf": "osf",
