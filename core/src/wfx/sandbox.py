@@ -10,11 +10,13 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import site
 import stat
 import subprocess
 import sys
+import time
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +30,9 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc"
 SYSTEM_DATA = ("/var/lib/texmf", "/var/cache/fontconfig", "/sys/devices/system/cpu")
 # What a container's root may do, less all that reaches beyond the files of the sandbox.
 ROOT_KEEPS = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETGID", "CAP_SETUID", "CAP_KILL")
+# Files beside the ones that they will replace: `/etc/shadow.4711`, `/etc/passwd.lock`.
+PASSING = re.compile(r"\.(\d+|lock|tmp)$")
+PASSING_SECONDS = 0.05
 NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "wfx",
               "--die-with-parent", "--new-session")  # fmt: skip
 
@@ -172,15 +177,26 @@ def _private_etc() -> list[str]:
     folders = ["/etc"]
     while folders:
         for entry in os.scandir(folders.pop()):
-            mode = entry.stat(follow_symlinks=False).st_mode
+            try:
+                mode = entry.stat(follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                continue  # it was there for a moment only
             if stat.S_ISDIR(mode):
                 if mode & stat.S_IROTH:
                     folders.append(entry.path)
                 else:
                     arguments += ["--tmpfs", entry.path]
-            elif stat.S_ISREG(mode) and not mode & stat.S_IROTH:
+            elif stat.S_ISREG(mode) and not mode & stat.S_IROTH and not _passes(entry.path):
                 arguments += ["--ro-bind", "/dev/null", entry.path]
     return arguments
+
+
+def _passes(path: str) -> bool:
+    """Say whether a file is one of those that `useradd` and its like write for a moment: nothing can be mounted there."""
+    if not PASSING.search(path):
+        return False
+    time.sleep(PASSING_SECONDS)
+    return not os.path.lexists(path)
 
 
 def _name_service() -> list[str]:
