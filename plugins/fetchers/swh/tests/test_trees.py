@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from wfx.errors import AccessDenied, FetchError, IntegrityError, PolicyError, Re
 from wfx.fetching import Reference
 from wfx.testing.benches import FetchBench
 from wfx.testing.servers import FaultServer
-from wfx_swh import SwhTreeFetcher
+from wfx_swh import ContentFetcher, SwhTreeFetcher
 
 FILES = {
     "main.cwl": b"class: Workflow\n",
@@ -353,3 +354,34 @@ def test_a_wrong_setting_is_told(section: dict[str, Any], archive: Any, bench: F
     use(bench, **section)
     with pytest.raises(WfxError, match=r"fetcher\.swh\."):
         bench.one(f"swh:1:dir:{archive.tree({'a': b'a'})}")
+
+
+def test_a_wait_is_broken_off_at_once(archive: Any, bench: FetchBench) -> None:
+    value = archive.store("blob", b"x")
+    asked = threading.Event()
+    archive.resources[f"/api/1/content/sha1_git:{value}/raw/"].refuse = [(429, {"Retry-After": "600"})]
+    archive.resources[f"/api/1/content/sha1_git:{value}/raw/"].on_request = lambda request, resource: asked.set()
+    net, problems = bench.net(), []
+
+    def work() -> None:
+        try:
+            ContentFetcher().open(Reference(f"swh-content:1:cnt:{value}"), net)
+        except WfxError as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert asked.wait(20)
+    for _ in range(200):
+        net.cancel()
+        thread.join(0.05)
+        if not thread.is_alive():
+            break
+    assert problems, "it still waits"
+
+
+def test_a_file_whose_length_is_not_told_with_it_is_asked_for_it(archive: Any, bench: FetchBench) -> None:
+    value = archive.store("blob", b"some bytes")
+    archive.resources[f"/api/1/content/sha1_git:{value}/raw/"].chunked = True
+    assert bench.bytes_of(bench.one(f"swh:1:cnt:{value}")) == b"some bytes"
+    assert archive.asked(f"/api/1/content/sha1_git:{value}/")
