@@ -18,6 +18,8 @@ from wfx.documents import LoadedDocument, load_document
 from wfx.engineoptions import parse_options
 from wfx.errors import DefinitionError, DocumentError, InputError, MachineError, PolicyError, UsageError
 from wfx.expanding import Expanding
+from wfx.expectedoutputs import ExpectedOutput
+from wfx.expectedoutputs import read as read_outputs
 from wfx.fetching import Source
 from wfx.inputs import InputOption, InputsFile, Layer, assemble
 from wfx.records import digest
@@ -55,6 +57,8 @@ class Definition:
     """The version to run it with, or `current`: the one that is found; empty: what the workflow declares decides."""
     containers: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[ExpectedOutput, ...] = ()
+    """What is expected of the outputs; no part of what is run."""
     crate: Held | None = None
     """The crate that holds the workflow, and inputs for it below all others."""
     notes: tuple[str, ...] = ()
@@ -168,6 +172,7 @@ def load_definition(data: bytes, name: str, base: Reference, session: Session) -
         options = {**options, "memory": parse_size(str(options["memory"]), document.where(("options", "memory")))}
     return Definition(
         workflow=_reference(document, "workflow", base),
+        outputs=read_outputs(document),
         inputs_file=inputs_file,
         inputs=value.get("inputs") or {},  # type: ignore[arg-type]
         base=base,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfx.errors import DefinitionError, MachineError, PolicyError, UsageError
+from wfx.expectedoutputs import files_of
 from wfx.exporting import Addition, Exporter, Omission
 from wfx.packing import Member, in_order, members_of
 from wfx.references import Reference
@@ -18,7 +19,7 @@ from wfx.rundirs import STATE, RunDirectory, load_record, status_of
 from wfx.running import RunRecord, agent, publication
 from wfx.values import JsonValue
 from wfx.valuetypes import map_files
-from wfx.withholding import MOST_TEXT, Eraser, Withheld, copies, is_text_of_wfx, withheld, without_origins
+from wfx.withholding import MOST_TEXT, Eraser, Withheld, copies, is_text_of_wfx, terms_of, withheld, without_origins
 
 if TYPE_CHECKING:
     from wfx.config import Config
@@ -28,7 +29,7 @@ PARTS = ("inputs", "outputs", "logs", "images")
 METADATA = "ro-crate-metadata.json"
 ON_REQUEST = "It was left out when the crate was exported."
 BY_POLICY = "The definition of the run does not let it be disclosed."
-AS_GIVEN = "It was left out because it tells where files came from that may not be disclosed."
+AS_GIVEN = "It was left out because it tells of files that may not be disclosed."
 TOO_LONG = "It was left out because it is too long to be searched for names that may not be disclosed."
 
 
@@ -76,7 +77,9 @@ def make_parcel(
         return Parcel(crate, tuple(members))
     left = {omission.path for omission in omissions}
     going = [m for m in members if not _within(m.path, left)]
-    eraser = Eraser.of(kept_back, record) if record is not None else Eraser()
+    eraser = Eraser()
+    if record is not None and kept_back:
+        eraser = Eraser.of(kept_back, record, terms_of((crate / METADATA).read_bytes()))
     if record is not None and kept_back:
         going = [_changed(m, without_origins(record, kept_back), eraser) for m in going]
     metadata = describer.restate(crate, going, omissions, [addition for addition, _ in images], record)
@@ -156,7 +159,9 @@ def _check(option: str, item: str, record: RunRecord | None) -> None:
         return
     known: Collection[str] = ()
     if record is not None:
-        known = record.outputs if part == "outputs" else {file.parameter for file in record.plan.files}
+        known = {file.parameter for file in record.plan.files}
+        if part == "outputs":
+            known = {*record.outputs, *(each.name for each in record.plan.outputs)}
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         remedy = f"did you mean {part}/{near[0]}?" if near else f"it has: {', '.join(sorted(known)) or 'none'}"
@@ -178,7 +183,9 @@ class _Choice:
         members: Sequence[Member],
     ) -> None:
         self.crate, self.record, self.rules, self.kept_back, self.members = crate, record, rules, kept_back, members
-        self._parameters = dict(_parameters(record)) if record is not None else {}
+        self._parameters: dict[str, list[str]] = {}
+        for place, name in _parameters(record, crate) if record is not None else ():
+            self._parameters.setdefault(place, []).append(name)
 
     def omissions(self) -> Iterator[Omission]:
         """Yield what stays behind, folders of inputs as one. Raises PolicyError for what is asked for and may not go."""
@@ -202,26 +209,27 @@ class _Choice:
                 path = item.path + ("/" if item.kind == "directory" else "")
                 done.add(path)
                 yield Omission(path, ON_REQUEST, item.size, item.sha256, path, _address(item.pinned or item.origin))
+        may_name = any(each.part == "input" or each.word == "no" for each in self.kept_back)
         for member in self.members:
             if _within(member.path, done):
                 continue
             if not self._goes(member.path):
                 yield Omission(member.path, ON_REQUEST, member.size, _sha256(member), member.path)
-            elif self.kept_back and member.path.startswith("inputs-as-given."):
+            elif may_name and member.path.startswith("inputs-as-given."):
                 yield Omission(member.path, AS_GIVEN, member.size, _sha256(member), member.path, disclosable=False)
             elif self.kept_back and is_text_of_wfx(member.path) and member.size > MOST_TEXT:
                 yield Omission(member.path, TOO_LONG, member.size, _sha256(member), member.path, disclosable=False)
 
     def _goes(self, path: str) -> bool:
         part = path.partition("/")[0]
-        names = self._names(path)
-        return self.rules.get(f"{part}/{names[-1]}" if names else part, self.rules.get(part, True))
+        said = (self.rules.get(f"{part}/{name}") for name in self._names(path))
+        return next((goes for goes in said if goes is not None), self.rules.get(part, True))
 
     def _names(self, path: str) -> list[str]:
-        """Return the input or output that a file belongs to."""
+        """Return the inputs or outputs that a file belongs to, the nearest first."""
         parts = path.split("/")
         above = ("/".join(parts[:n]) for n in range(len(parts), 1, -1))
-        return [self._parameters[place] for place in above if place in self._parameters][:1]
+        return [name for place in above for name in self._parameters.get(place, ())]
 
     def _refuse(self, path: str, each: Withheld) -> None:
         part = path.partition("/")[0]
@@ -234,13 +242,14 @@ class _Choice:
             asked = [part]
         if asked:
             raise PolicyError(
-                f"the definition does not let the input '{each.item.parameter}' be disclosed", where=f"--with {asked[0]}",
+                f"the definition does not let the {each.part} '{each.item.parameter}' be disclosed",
+                where=f"--with {asked[0]}",
                 why="it says `disclosable: false`" if each.word == "no" else "it says `disclosable: name`",
                 remedy="leave it out of --with, and the rest goes; or change the definition and run it again",
             )  # fmt: skip
 
 
-def _parameters(record: RunRecord) -> Iterator[tuple[str, str]]:
+def _parameters(record: RunRecord, crate: Path) -> Iterator[tuple[str, str]]:
     """Yield the place of each file of the inputs and outputs, and the parameter that it belongs to."""
     for item in record.plan.files:
         yield item.path, item.parameter
@@ -254,6 +263,9 @@ def _parameters(record: RunRecord) -> Iterator[tuple[str, str]]:
 
         map_files(value, look)
     yield from places
+    for each in record.plan.outputs:
+        if each.glob:
+            yield from ((path, each.name) for path in files_of(each, record.outputs, crate))
 
 
 def _within(path: str, places: Collection[str]) -> bool:

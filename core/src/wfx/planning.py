@@ -12,6 +12,7 @@ from wfx import disclosing
 from wfx.disclosing import Disclosable
 from wfx.engines import Description, Engine
 from wfx.errors import InputError
+from wfx.expectedoutputs import ExpectedOutput
 from wfx.fetching import Expected
 from wfx.records import decode, digest, encode
 from wfx.references import Reference
@@ -181,6 +182,8 @@ class Plan:
     """Version."""
     plugins: dict[str, str] = field(default_factory=dict)
     """Distributions in use, with their versions."""
+    outputs: tuple[ExpectedOutput, ...] = ()
+    """What the definition expects of the outputs; no part of the run's identity."""
     schema: int = SCHEMA
 
 
@@ -249,6 +252,7 @@ def make_plan(
     probe: bool = False,
     named: Mapping[str, Reference] | None = None,
     program: PlannedProgram | None = None,
+    outputs: Sequence[ExpectedOutput] = (),
 ) -> Plan:
     """Resolve a definition whose workflow has been collected and described.
 
@@ -293,6 +297,7 @@ def make_plan(
         created=now(),
         wfx=__version__,
         plugins=_distributions(closure, files, session, images, containers),
+        outputs=tuple(outputs),
     )
 
 

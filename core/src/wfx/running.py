@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import platform
 import re
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wfx.engines import Engine, EngineResult, StepEvent, WorkflowForm
 from wfx.errors import Interrupted, WfxError
+from wfx.expectedoutputs import files_below, unmet
 from wfx.journal import last_handle
 from wfx.net import Contact
 from wfx.planning import Plan, now
@@ -105,7 +105,7 @@ class RunRecord:
     forms: tuple[WorkflowForm, ...] = ()
     """The workflow in other languages."""
     warnings: tuple[str, ...] = ()
-    """What the engine says of the run that the plan did not foresee."""
+    """What the engine says of the run that the plan did not foresee, and expectations that the outputs do not meet."""
     schema: int = SCHEMA
 
 
@@ -178,8 +178,11 @@ def execute(
         command=result.command,
         forms=result.forms,
         error=redact(result.error),
-        warnings=tuple(map(redact, result.warnings)),
-        logs=tuple(_files_below(directory.path, "logs")),
+        warnings=(
+            *map(redact, result.warnings),
+            *(unmet(staged.plan.outputs, result.outputs, directory.path) if result.status == "completed" else ()),
+        ),
+        logs=tuple(f"logs/{name}" for name in files_below(directory.path, "logs")),
         inputs_file=_inputs_file(directory.path),
     )
     directory.save("record", record)
@@ -230,14 +233,19 @@ def machine() -> str:
 
 
 def keep_policy(directory: RunDirectory, record: RunRecord, plan: Plan) -> RunRecord:
-    """Hold a finished run to what a later definition of it says of disclosure, which its identity does not tell."""
+    """Hold a finished run to what a later definition says of disclosure and outputs, which its identity does not tell."""
     words = {item.path: item.disclosable for item in plan.files}
     files = tuple(
         dataclasses.replace(item, disclosable=words.get(item.path, item.disclosable)) for item in record.plan.files
     )
-    if files == record.plan.files:
+    if files == record.plan.files and plan.outputs == record.plan.outputs:
         return record
-    record = dataclasses.replace(record, plan=dataclasses.replace(record.plan, files=files))
+    earlier = set(unmet(record.plan.outputs, record.outputs, directory.path))
+    warnings = [text for text in record.warnings if text not in earlier]
+    warnings += unmet(plan.outputs, record.outputs, directory.path)
+    record = dataclasses.replace(
+        record, plan=dataclasses.replace(record.plan, files=files, outputs=plan.outputs), warnings=tuple(warnings)
+    )
     directory.save("plan", record.plan)
     directory.save("record", record)
     write_public(directory, record.plan, record.lock)
@@ -268,10 +276,3 @@ def without_local_paths(value: Any) -> Any:
 def _inputs_file(directory: Path) -> str:
     names = sorted(p.name for p in directory.glob("inputs-as-given.*"))
     return names[0] if names else ""
-
-
-def _files_below(directory: Path, folder: str) -> list[str]:
-    found = []
-    for parent, _, names in os.walk(directory / folder):
-        found += [str((Path(parent) / name).relative_to(directory)) for name in names]
-    return sorted(found)

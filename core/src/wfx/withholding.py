@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
-from wfx.disclosing import Disclosable
+from wfx.disclosing import Disclosable, strictest
+from wfx.expectedoutputs import files_of, folders_of
 from wfx.fetching import Expected
 from wfx.packing import Member
 from wfx.planning import Plan, PlannedInput
@@ -26,16 +28,19 @@ SHORTEST_NAME, SHORTEST_STEM = 3, 4
 MOST_TEXT = 64 * 2**20
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 LABEL = "withheld"
+VOCABULARY = frozenset({"ComputerLanguage", "SoftwareApplication", "CreativeWork", "Profile"})
+"""Types of what a crate's metadata speak of by addresses of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """An input that may not be handed on."""
+    """An input, or a file of an output, that may not be handed on."""
 
     item: PlannedInput
     locked: Locked | None
     label: str
     """What stands in place of its name; its name where that may be told."""
+    part: Literal["input", "output"] = "input"
     names: dict[str, str] = field(default_factory=dict)
     """Names that may not be told, its own and those of the files in it, and what stands in place of each."""
 
@@ -51,7 +56,7 @@ class Withheld:
 
 
 def withheld(record: RunRecord, crate: Path) -> list[Withheld]:
-    """Return the inputs of a run that its definition does not let out."""
+    """Return the inputs of a run, and the files of its outputs, that its definition does not let out."""
     locked = {item.path: item for item in record.lock.items}
     found = []
     for item in record.plan.files:
@@ -67,8 +72,45 @@ def withheld(record: RunRecord, crate: Path) -> list[Withheld]:
             below = sorted({part.name for part in (crate / item.path).rglob("*")})
             for number, part in enumerate(below, 1):
                 names = {**_stand_ins(f"{label}-{number}", [part]), **names}
-        found.append(Withheld(item, locked.get(item.path), names[name], names))
+        found.append(Withheld(item, locked.get(item.path), names[name], names=names))
+    there = {each.item.path for each in found}
+    hidden = sum(1 for each in found if each.word == "no")
+    for item, folders in _outputs(record, crate):
+        if item.path in there or any(item.path.startswith(f"{path}/") for path in there):
+            continue
+        name = item.path.rpartition("/")[2]
+        names = {}
+        if item.disclosable == "no":
+            hidden += 1
+            label = f"{LABEL}-{hidden}"
+            names = {**_stand_ins(label, sorted(folders)), **_stand_ins(label, [name])}
+        found.append(Withheld(item, _seen(item, crate), names.get(name, name), "output", names))
     return found
+
+
+def _outputs(record: RunRecord, crate: Path) -> Iterator[tuple[PlannedInput, set[str]]]:
+    """Yield the files of outputs that may not be handed on, as if they were inputs, and the names of their folders."""
+    words: dict[str, Disclosable] = {}
+    owners: dict[str, tuple[str, set[str]]] = {}
+    for each in record.plan.outputs:
+        if each.disclosable == "yes":
+            continue
+        folders = folders_of(each, record.outputs, crate) if each.disclosable == "no" else set()
+        for path in files_of(each, record.outputs, crate):
+            words[path] = strictest(words.get(path, "yes"), each.disclosable)
+            owners.setdefault(path, (each.name, set()))[1].update(folders)
+    for path, word in sorted(words.items()):
+        name, folders = owners[path]
+        place = Reference.of_path(crate / path)
+        yield PlannedInput(place, path, "file", name, disclosable=word), folders
+
+
+def _seen(item: PlannedInput, crate: Path) -> Locked:
+    """Return digest and size of an output."""
+    path = crate / item.path
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Locked(item.path, "file", sha256, path.stat().st_size, item.reference)
 
 
 def _stand_ins(label: str, names: Iterable[str]) -> dict[str, str]:
@@ -136,9 +178,13 @@ class Eraser:
     _pattern: re.Pattern[str] | None = None
 
     @classmethod
-    def of(cls, kept_back: Sequence[Withheld], record: RunRecord) -> Eraser:
-        """Make one for the inputs of a run. What the workflow itself calls something is left, whatever it is."""
-        own = _own_words(record)
+    def of(cls, kept_back: Sequence[Withheld], record: RunRecord, terms: Iterable[str] = ()) -> Eraser:
+        """Make one for what is kept back of a run.
+
+        What the workflow itself calls something is left, whatever it is, and `terms`, without which nobody can read the
+        crate's metadata.
+        """
+        own = _own_words(record) | set(terms)
         words: dict[str, str] = {}
         for each in kept_back:
             references = [each.item.reference, each.item.pinned, each.item.named_by, *each.item.alternates]
@@ -211,6 +257,18 @@ def _own_words(record: RunRecord) -> set[str]:
     for fixed in ("inputs", "outputs", "workflow", "logs", "metadata", "preview", "plan", "lock", "record", "File"):
         found.add(fixed)
     return found
+
+
+def terms_of(metadata: bytes) -> set[str]:
+    """Return the words of the vocabulary in which a crate's metadata are written, which may be names of files too."""
+    document = json.loads(metadata.decode("utf-8-sig"))
+    said: list[Any] = [document.get("@context"), list(document)]
+    for entity in document.get("@graph", ()):
+        said += [list(entity), entity.get("@type"), entity.get("conformsTo")]
+        types = entity.get("@type")
+        if VOCABULARY & set(types if isinstance(types, list) else [types]):
+            said.append(entity.get("@id"))
+    return set(re.findall(r"\w+", json.dumps(said, ensure_ascii=False)))
 
 
 # -- plan and lock

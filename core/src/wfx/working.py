@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wfx import closures, planning, preparing, running, staging
+from wfx import closures, expectedoutputs, planning, preparing, running, staging
 from wfx.about import merged
 from wfx.choosing import Choice, bare_engine, choose_for, settings_of
 from wfx.closures import Closure
@@ -17,6 +17,7 @@ from wfx.definitions import Definition
 from wfx.engineoptions import TEXT, with_texts
 from wfx.engines import Description, Engine
 from wfx.errors import UsageError
+from wfx.expectedoutputs import ExpectedOutput
 from wfx.fetching import Fetched
 from wfx.inputs import as_given
 from wfx.outcomes import Options, Outcome, Reporter, finished
@@ -164,11 +165,24 @@ class Work:
         named |= self.definition.crate.named if self.definition.crate is not None else {}
         staging.open_inputs(engine, self.description, values, self.session, named)
         runtime, images, warnings = self._images(probe=probe) if self.description.images else (NONE, (), [])
-        warnings = [*self.definition.notes, *filter(None, [self.choice.warning]), *warnings]
+        outputs, told = self._outputs()
+        warnings = [*self.definition.notes, *filter(None, [self.choice.warning]), *warnings, *told]
         return planning.make_plan(
             self.closure, self.description, values, engine, self.session, name=self.name, request=self.request,
             containers=(runtime,), images=images, warnings=warnings, options=dict(self.definition.options), probe=probe,
-            named=named, program=self.choice.planned,
+            named=named, program=self.choice.planned, outputs=outputs,
+        )  # fmt: skip
+
+    def _outputs(self) -> tuple[tuple[ExpectedOutput, ...], list[str]]:
+        """Return what is expected of the outputs, which a crate of ours says of what is run from it too."""
+        definition = self.definition
+        expected, document = definition.outputs, definition.document
+        if definition.crate is not None and definition.crate.exact is not None:
+            expected = definition.crate.exact.plan.outputs
+        ours = document is not None and not definition.from_wfexs
+        return expectedoutputs.settle(
+            expected, self.description.outputs, lambda name: document.where(("outputs", name)) if document else "",
+            strict=ours,
         )  # fmt: skip
 
     def _images(self, *, probe: bool) -> tuple[str, tuple[PlannedImage, ...], list[str]]:
@@ -200,6 +214,8 @@ class Work:
             known = finished(directory, plan, lock, self.options)
             if known is not None and known.record is not None:
                 record = running.keep_policy(directory, known.record, plan)
+                for warning in record.warnings:
+                    self.reporter.warn(warning)
                 return replace(known, plan=record.plan, record=record)
             try:
                 self._stage(directory, plan, lock, fetched)

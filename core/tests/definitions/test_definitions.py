@@ -115,6 +115,9 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "inputs": st.dictionaries(st.text("ab", max_size=2), SCALARS, max_size=2),
     "containers": st.lists(st.sampled_from(RUNTIMES), max_size=2),
     "options": st.dictionaries(st.text("ab", max_size=2), st.sampled_from([1, 0.5, "x", True]), max_size=2),
+    "outputs": st.dictionaries(st.text("ab", max_size=2), st.fixed_dictionaries({}, optional={
+        "glob": st.sampled_from(["*.txt", "", 1]), "cardinality": st.sampled_from([0, 2, "?", "x", True, [1, 2], [1], -1]),
+        "disclosable": st.sampled_from([True, False, "name", 1, "no"]), "other": st.just(1)}), max_size=2),
 }  # fmt: skip
 OPTIONAL = {key: values for key, values in GOOD.items() if key not in ("wfx", "workflow")}
 DEFINITIONS = st.builds(
@@ -128,16 +131,29 @@ DEFINITIONS = st.builds(
 def agrees(schema: dict[str, Any], value: Any) -> bool:
     """Validate by the keywords that the schema file uses."""
     known = {"$schema", "$id", "title", "description", "type", "properties", "required", "additionalProperties",
-             "const", "enum", "items", "minLength"}  # fmt: skip
+             "const", "enum", "items", "minLength", "anyOf", "minimum", "minItems", "maxItems"}  # fmt: skip
     assert set(schema) <= known
-    types: dict[str, Any] = {"object": dict, "array": list, "string": str, "number": (int, float), "boolean": bool}
+    types: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "number": (int, float),
+        "boolean": bool,
+        "integer": int,
+    }
     if "type" in schema:
         names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         if not any(isinstance(value, types[n]) and (n == "boolean" or not isinstance(value, bool)) for n in names):
             return False
     if "const" in schema and (isinstance(value, bool) or value != schema["const"]):
         return False
-    if "enum" in schema and value not in schema["enum"]:
+    if "enum" in schema and not any(value == each and type(value) is type(each) for each in schema["enum"]):
+        return False
+    if "anyOf" in schema and not any(agrees(each, value) for each in schema["anyOf"]):
+        return False
+    if isinstance(value, int) and value < schema.get("minimum", value):
+        return False
+    if isinstance(value, list) and not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
         return False
     if "minLength" in schema and isinstance(value, str) and len(value) < schema["minLength"]:
         return False
