@@ -80,13 +80,14 @@ def test_a_workflow_of_a_registry_runs_with_mirrors_and_a_security_context(wfx: 
             "reference": {"c-l-a-s-s": "File", "url": ["{base}/b.txt"], "preferred-name": "reference.fa"},
             "depth": 3,
         },
-        "outputs": {"counted": {"c-l-a-s-s": "File", "glob": "*.txt"}},
+        "outputs": {"counted": {"c-l-a-s-s": "File", "glob": "*.txt"}, "gone": {"c-l-a-s-s": "File"}},
     }  # fmt: skip
     wfx.write("flow.wfex.stage", yaml.safe_dump(stage))
     wfx.write("lab.wfex.ctxt", yaml.safe_dump({"lab": {"username": "ada", "password": "open-sesame-1"}}))
     planned = wfx("plan", "flow.wfex.stage", "--security-context", "lab.wfex.ctxt", "--json")
     assert planned.code == 0, planned.err
-    assert any("the output 'counted'" in warning for warning in planned.json["warnings"])
+    assert planned.json["outputs"] == [{"name": "counted", "glob": "*.txt", "least": 1, "most": 1}]
+    assert any("the workflow has no output 'gone'" in warning for warning in planned.json["warnings"])
     done = wfx("run", "flow.wfex.stage", "--security-context", "lab.wfex.ctxt", "-o", "out")
     assert done.code == 0, done.err
     assert (wfx.folder / "out/outputs/counted.txt").read_text().split()[0::2] == ["2", "1", "1", "4"]

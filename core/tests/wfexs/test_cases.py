@@ -41,9 +41,8 @@ def test_a_public_stage_definition_is_read_and_converts_to_the_same(
     converted = convert(path.read_bytes(), path.name)
     text = yaml.safe_dump(converted.definition, sort_keys=False, allow_unicode=True)
     again = load_definition(text.encode(), "x.wfx.yml", Reference.of_path(path), session)
-    assert (again.workflow, again.inputs, again.options, again.containers, again.engine_version) == (
-        definition.workflow, definition.inputs, definition.options, definition.containers, definition.engine_version
-    )  # fmt: skip
+    parts = ("workflow", "inputs", "options", "containers", "engine_version", "outputs")
+    assert [getattr(again, part) for part in parts] == [getattr(definition, part) for part in parts]
     # Whatever it names is for a plugin, or is said to be for none.
     places = places_of(converted.definition, session)
     assert places[0].parameter == "workflow"
@@ -63,6 +62,17 @@ def _places(value: Any) -> int:
         return sum(map(_places, value.values()))
     places = value.get("url", [])
     return len(places) if isinstance(places, list) else 1
+
+
+def test_their_outputs_are_looked_for_or_it_is_said_why_not(session: Session) -> None:
+    require(CASES.is_dir(), "the public stage definitions are not beside the repository")
+    counts: Counter[str] = Counter()
+    for name in STAGES:
+        definition = from_command_line(str(CASES / name), session)
+        counts["by pattern"] += sum(1 for each in definition.outputs if each.glob)
+        counts["by name"] += sum(1 for each in definition.outputs if not each.glob)
+        counts["not"] += sum(1 for note in definition.notes if "is not looked for" in note)
+    assert sum(counts.values()) == 82
 
 
 def test_they_are_of_the_kinds_that_are_known(session: Session) -> None:

@@ -158,12 +158,50 @@ def test_settings_of_the_engine_are_ours() -> None:
     assert sum("not used" in note for note in result.notes) == 3
 
 
-def test_outputs_environment_and_paranoia_are_noted() -> None:
+def test_patterns_and_cardinalities_of_outputs_are_taken_over() -> None:
     result = converted(
-        outputs={"gvcf": {**FILE, "glob": "*.g.vcf.gz", "preferredName": "x.vcf.gz", "cardinality": "+"}},
-        environment={"SECRET": "very"}, paranoid_mode=True,
+        outputs={
+            "gvcf": {**FILE, "glob": "{sample}*.g.vcf.gz", "cardinality": "+"},
+            "two": {**FILE, "glob": "*.txt", "cardinality": "2"},
+            "some": {**FILE, "glob": "d/*.txt", "cardinality": [0, 3]},
+            "named": FILE,
+        },
+        placeholders={"sample": "NA12878"},
+    )
+    assert result.definition["outputs"] == {
+        "gvcf": {"glob": "NA12878*.g.vcf.gz", "cardinality": "+"}, "two": {"glob": "*.txt", "cardinality": 2},
+        "some": {"glob": "d/*.txt", "cardinality": [0, 3]}, "named": {},
+    }  # fmt: skip
+    assert result.notes == []
+
+
+def test_what_wfx_does_not_do_of_an_output_is_noted() -> None:
+    result = converted(
+        outputs={
+            "gvcf": {**FILE, "preferredName": "x.vcf.gz"}, "outdir": {"c-l-a-s-s": "Directory", "fillFrom": "outdir"},
+            "resdir": {"c-l-a-s-s": "Directory", "glob": "*"},
+        }
     )  # fmt: skip
-    assert "the output 'gvcf' (glob *.g.vcf.gz, cardinality +, preferredName x.vcf.gz)" in result.notes[-1]
+    assert result.definition["outputs"] == {"gvcf": {}}
+    assert result.notes == [
+        "the output 'gvcf' is not called x.vcf.gz: it keeps the workflow's own name",
+        "the output 'outdir' (fillFrom outdir) is not looked for: the workflow publishes it all the same",
+        "the output 'resdir' (glob *) is not looked for: patterns are of files, not of folders",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [({"cardinality": "many"}, "cardinality 'many' is not known"), ({"glob": "[b-a]"}, "cannot be read")],
+)
+def test_an_output_that_cannot_be_read_is_told_with_its_line(output: Any, said: str) -> None:
+    with pytest.raises(DefinitionError, match=r"x\.wfex\.stage:\d+") as caught:
+        converted(outputs={"a": {**FILE, **output}})
+    assert said in str(caught.value)
+
+
+def test_environment_and_paranoia_are_noted() -> None:
+    result = converted(environment={"SECRET": "very"}, paranoid_mode=True)
     assert any("the variable SECRET of 'environment'" in note for note in result.notes)
     assert "very" not in " ".join(result.notes)
 
@@ -172,6 +210,7 @@ def test_outputs_environment_and_paranoia_are_noted() -> None:
     ("params", "said"),
     [
         ({"a": {"c-l-a-s-s": "Video"}}, "c-l-a-s-s 'Video' is not known"),
+        ({"a": {"c-l-a-s-s": []}}, "c-l-a-s-s [] is not known"),
         ({"a": {**FILE, "url": [{"licences": []}]}}, "a place without its URI"),
         ({"a": {"c-l-a-s-s": "ContentWithURIs", "value": "x"}}, "needs 'tabular'"),
     ],

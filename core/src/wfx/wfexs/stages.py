@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 from urllib.parse import quote, unquote, urlsplit
 
 from wfx.documents import LoadedDocument, load_document
-from wfx.errors import DefinitionError
+from wfx.errors import DefinitionError, InputError
+from wfx.expectedoutputs import cardinality
+from wfx.patterns import matcher
 
 SCHEMA = 1
 CLASS = "c-l-a-s-s"
@@ -113,7 +115,7 @@ class _Stage:
             self._note("'secure' is not used: the run directory is not encrypted, keep it where only you may read")
         container = config.get("containerType")
         if container is not None:
-            if container not in CONTAINERS:
+            if str(container) not in CONTAINERS:
                 self._refuse(f"containerType {container!r} is not known", "workflow_config")
             definition["containers"] = [container]
         for engine in ("nextflow", "cwl"):
@@ -151,7 +153,7 @@ class _Stage:
         makers: dict[str, Callable[[dict[str, Any], Path], Any]] = {
             "File": self._file, "Directory": self._file, "Value": self._plain, "ContentWithURIs": self._table,
         }  # fmt: skip
-        if kind not in makers:
+        if not isinstance(kind, str) or kind not in makers:
             self._refuse(f"{CLASS} {kind!r} is not known", *path)
         return makers[kind](value, path)
 
@@ -293,10 +295,37 @@ class _Stage:
         for name, value in outputs.items():
             if not isinstance(value, dict):
                 self._refuse(f"the output '{name}' is no mapping", "outputs", name)
-            keys = ("glob", "fillFrom", "cardinality", "preferredName")
-            what = ", ".join(f"{key} {value[key]}" for key in keys if key in value)
-            told = f"the output '{name}'" + (f" ({what})" if what else "")
-            self._note(f"{told} is not looked for: all that the workflow publishes is an output")
+            if (expected := self._output(name, value)) is not None:
+                self.result.definition.setdefault("outputs", {})[name] = expected
+
+    def _output(self, name: str, value: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what is expected of an output, in our words; None where wfx has no way to look for it."""
+        glob, source = value.get("glob"), value.get("fillFrom")
+        if not glob and source:
+            self._note(
+                f"the output '{name}' (fillFrom {source}) is not looked for: the workflow publishes it all the same"
+            )
+            return None
+        if glob and value.get(CLASS) == "Directory":
+            self._note(f"the output '{name}' (glob {glob}) is not looked for: patterns are of files, not of folders")
+            return None
+        if value.get("preferredName"):
+            self._note(f"the output '{name}' is not called {value['preferredName']}: it keeps the workflow's own name")
+        expected: dict[str, Any] = {"glob": self._filled(str(glob)).removeprefix("./")} if glob else {}
+        try:
+            matcher(expected.get("glob", ""))
+        except InputError as error:
+            self._refuse(str(error), "outputs", name, "glob")
+        said = value.get("cardinality")
+        if said is not None:
+            # A number may stand there as a text.
+            said = int(said) if isinstance(said, str) and re.fullmatch("[0-9]{1,9}", said) else said
+            if cardinality(said) is None:
+                self._refuse(f"cardinality {said!r} is not known", "outputs", name, "cardinality")
+            expected["cardinality"] = said
+        for key in value.keys() - {CLASS, "glob", "fillFrom", "preferredName", "cardinality"}:
+            self._note(f"'{key}' of an output is not used")
+        return expected
 
     # -- small things
 
