@@ -114,11 +114,11 @@ def test_a_new_factory_is_looked_at_by_the_doctor_and_runs_a_tool_in_its_image(m
 
 def test_what_goes_round_the_gate_is_planned_as_such_and_refused_offline(machine: Machine) -> None:
     (machine.folder / "count.cwl").write_text(WORKFLOW)
-    given = ("count.cwl", "-i", "text=@ftp://ftp.example.org/pub/text.txt", "--offline")
+    given = ("count.cwl", "-i", "text=@smb://files.example.org/pub/text.txt", "--offline")
     assert "past gate  1 files are fetched by wfx-fsspec" in machine.run("wfx", "plan", *given)
     done = subprocess.run(
         [sys.executable, "-m", "wfx", "run", *given], cwd=machine.folder, env=machine.env, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 4
-    assert "ftp://ftp.example.org/pub/text.txt: the network is switched off" in done.stderr
+    assert "smb://files.example.org/pub/text.txt: the network is switched off" in done.stderr

@@ -75,7 +75,7 @@ class Case:
 
     def describe(self) -> Description:
         if self._description is None:
-            self.engine._channel = self.bench.channel()
+            self.engine._started = self.bench.driver()
             self._description = self.engine.describe(self.entry, self.fragment)
         return self._description
 
@@ -108,12 +108,18 @@ class Bench:
         self.host = EngineHost.in_folder(folder, Sandbox.choose(sandbox))
         self.folder = self.host.root
         self._count = 0
-        self._channel: Any = None
+        self._driver: Any = None
 
+    @property
     def channel(self) -> Any:
-        if self._channel is None or self._channel._closed or self._channel._supervised.wait(0):
-            self._channel = CwltoolEngine(self.host)._open()
-        return self._channel
+        return self._driver._channel if self._driver is not None else None
+
+    def driver(self) -> Any:
+        if self._driver is None or (
+            self.channel is not None and (self.channel._closed or self.channel._supervised.wait(0))
+        ):
+            self._driver = CwltoolEngine(self.host)._driver()
+        return self._driver
 
     def case(
         self, documents: str | Mapping[str, str | bytes] | Path, entry: str = "", fragment: str = "",

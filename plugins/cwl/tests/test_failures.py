@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wfx.drivers import Driver
 from wfx.errors import DefinitionError, InputError
 from wfx.sandbox import Sandbox
 from wfx_cwl.engine import DRIVER
@@ -405,7 +406,7 @@ def test_the_engine_opens_no_socket(tmp_path: Path, own_bench: Any) -> None:
         "external/d.fa": ">a\nA\n",
     }, aliases={uri: "external/t.cwl", "http://example.org/d.fa": "external/d.fa"})  # fmt: skip
     command = [sys.executable, "-s", str(DRIVER)]
-    own_bench._channel = own_bench.host.launch(command, {"PYTHONPATH": str(tmp_path)})
+    own_bench._driver = Driver(own_bench.host, "cwltool", command, env={"PYTHONPATH": str(tmp_path)})
     ran = case.run()
     assert ran.result.status == "completed", ran.result.error
     assert ran.read("o") == ">a\nA\n"

@@ -53,14 +53,15 @@ def killed(bench: Any, case: Any, inputs: Any) -> list[Any]:
     """Run until the last step has begun, then kill the driver; return the events."""
     seen: list[Any] = []
     case.describe()
-    original = case.engine._receive
+    driver = bench.driver()
+    original = driver._receive
 
     def receive(channel: Any) -> Any:
         answer = original(channel)
         seen.append(answer.get("event"))
         return answer
 
-    case.engine._receive = receive
+    driver._receive = receive
     caught: list[BaseException] = []
 
     def attempt() -> None:
@@ -72,7 +73,7 @@ def killed(bench: Any, case: Any, inputs: Any) -> list[Any]:
     thread = threading.Thread(target=attempt)
     thread.start()
     wait_until(lambda: any(e and e["id"] == "last" for e in seen), "the last step begins")
-    supervised = bench._channel._supervised
+    supervised = bench.channel._supervised
     os.kill(
         next(pid for pid in descendants(supervised._process.pid) if b"wfx_cwl/driver" in command_of(pid)),
         signal.SIGKILL,
@@ -80,7 +81,7 @@ def killed(bench: Any, case: Any, inputs: Any) -> list[Any]:
     thread.join(30)
     assert caught, "the driver's death is an EngineError"
     assert "SIGKILL" in str(caught[0])
-    case.engine._receive = original
+    driver._receive = original
     return [event for event in seen if event]
 
 
@@ -112,7 +113,7 @@ def test_finished_steps_are_cached_and_the_others_run(own_bench: Any) -> None:
     (case.directory / "inputs/gate/open").write_text("")
     again = own_bench.case(DOCUMENTS)
     again.directory, again.engine.host = case.directory, case.engine.host
-    again.engine._channel = own_bench.channel()
+    again.engine._started = own_bench.driver()
     again._description = case._description
     import shutil
 

@@ -62,6 +62,7 @@ def test_with_contexts_the_validator_is_asked(crate: Path) -> None:
     contexts = contexts_folder()
     require(contexts is not None, "no JSON-LD contexts: set WFX_CONTEXTS")
     assert contexts is not None
+    pytest.importorskip("rocrate_validator")
     cache = Path(os.environ["XDG_CACHE_HOME"]) / "rocrate-validator"
     cache.mkdir()
     seed(cache / "http_cache", contexts)
@@ -229,6 +230,7 @@ def test_the_validator_cannot_see_names_that_are_no_unicode_and_is_not_believed(
     contexts = contexts_folder()
     require(contexts is not None, "no JSON-LD contexts: set WFX_CONTEXTS")
     assert contexts is not None
+    pytest.importorskip("rocrate_validator")
     cache = Path(os.environ["XDG_CACHE_HOME"]) / "rocrate-validator"
     cache.mkdir()
     seed(cache / "http_cache", contexts)

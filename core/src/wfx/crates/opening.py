@@ -140,10 +140,13 @@ def _of_fetched(reference: Reference, fetched: Fetched, session: Session) -> Cra
         return read(path)
     if path.stat().st_size > MOST_METADATA:
         raise DefinitionError("it is no crate", where=str(reference), why="it is neither a zip nor metadata")
-    name = fetched.name or reference.name or NAMES[0]
+    name, data = fetched.name or reference.name or NAMES[0], path.read_bytes()
+    if not is_metadata_name(name) and b'"@graph"' not in data:
+        # A page, a workflow in JSON: the reader would make something of it all the same.
+        raise DefinitionError("it is no crate", where=str(reference), why="it has no @graph")
     # The files lie beside the metadata in the web; nothing of this machine is near.
     nowhere = FolderPayload(session.scratch())
-    crate = load(path.read_bytes(), name if is_metadata_name(name) else NAMES[0], nowhere)
+    crate = load(data, name if is_metadata_name(name) else NAMES[0], nowhere)
     crate.base = (_web_root(crate) if name.endswith(DETACHED) else None) or fetched.pinned or reference
     return crate
 
